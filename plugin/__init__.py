@@ -1,0 +1,1 @@
+"""What learns and what the user meets: flows, training, choice, run card, command line."""

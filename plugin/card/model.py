@@ -1,0 +1,160 @@
+"""The run card: one validated object that holds every setting of a run, with its default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Card",
+    "Choice",
+    "DrellYanCard",
+    "EeToMuMuCard",
+    "Failures",
+    "GluonsCard",
+    "IntegrationCard",
+    "ProcessCard",
+    "SurveyCard",
+    "TrainingCard",
+    "UnweightingCard",
+    "ZPrimeCard",
+]
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Evaluations = Annotated[int, Field(ge=0)]
+Window = tuple[NotNegative, Positive]
+
+
+class Section(BaseModel):
+    """A part of the card: unknown keys are errors, numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, validate_default=True)
+
+
+class ZPrimeCard(Section):
+    """An optional heavy neutral boson with couplings like those of the Z."""
+
+    mass: Positive = Field(400.0, description="mass [GeV]")
+    width: Positive = Field(0.5, description="total width [GeV]")
+    coupling: Positive = Field(1.0, description="couplings to fermions, in units of those of the Z")
+
+
+class DrellYanCard(Section):
+    """pp -> gamma/Z(/Z') -> l+ l- at leading order."""
+
+    name: Literal["drell-yan"] = "drell-yan"
+    cms_energy: Positive = Field(13000.0, description="energy of the two beams together [GeV]")
+    pdf: str = Field("builtin", description="name of the PDF set; 'builtin' is a demonstration set")
+    lepton: Literal["e", "mu", "tau"] = Field("e", description="flavour of the leptons (massless)")
+    flavours: tuple[Annotated[int, Field(ge=1, le=5)], ...] = Field(
+        (1, 2, 3, 4), description="PDG numbers of the quarks in the proton (5 adds b)", min_length=1
+    )
+    mll: Window = Field((66.0, 116.0), description="window of the lepton-pair mass [GeV]")
+    pt_min: NotNegative = Field(0.0, description="smallest transverse momentum of a lepton [GeV]")
+    eta_max: Positive | None = Field(None, description="largest |pseudorapidity| of a lepton")
+    dr_min: NotNegative = Field(0.0, description="smallest distance of the leptons in (eta, phi)")
+    zprime: ZPrimeCard | None = Field(None, description="adds a Z' (a mapping, {} for its defaults)")
+
+
+class EeToMuMuCard(Section):
+    """e+ e- -> gamma/Z -> mu+ mu- at leading order."""
+
+    name: Literal["ee-to-mumu"]
+    cms_energy: Positive = Field(91.188, description="energy of the two beams together [GeV]")
+    pt_min: NotNegative = Field(0.0, description="smallest transverse momentum of a muon [GeV]")
+    eta_max: Positive | None = Field(None, description="largest |pseudorapidity| of a muon")
+
+
+class GluonsCard(Section):
+    """gg -> 3 or 4 gluons at tree level and fixed energy."""
+
+    name: Literal["gluons"]
+    n_final: Literal[3, 4] = Field(3, description="number of outgoing gluons")
+    cms_energy: Positive = Field(1000.0, description="energy of the two gluons together [GeV]")
+    pt_min: Positive = Field(30.0, description="smallest transverse momentum of a gluon [GeV]")
+    dr_min: Positive = Field(0.4, description="smallest distance of two gluons in (eta, phi)")
+    eta_max: Positive | None = Field(None, description="largest |pseudorapidity| of a gluon")
+    alpha_s: Positive = Field(0.118, description="strong coupling, fixed")
+
+
+ProcessCard = Annotated[DrellYanCard | EeToMuMuCard | GluonsCard, Field(discriminator="name")]
+
+
+class SurveyCard(Section):
+    """Adaptation of the VEGAS map; its points are the first training data."""
+
+    evaluations: Annotated[int, Field(ge=2000)] = Field(200_000, description="amplitude evaluations")
+    increments: tuple[Annotated[int, Field(ge=2, le=2000)], ...] = Field(
+        (64, 128, 200), description="numbers of increments of the VEGAS grid to choose from", min_length=1
+    )
+
+
+class TrainingCard(Section):
+    """Training of the flow on top of the VEGAS map."""
+
+    evaluations: Evaluations = Field(
+        200_000, description="amplitude evaluations on points drawn by the flow itself, beside those of the survey"
+    )
+    learned_channel_weights: bool = Field(True, description="train the channel weights (several channels only)")
+
+
+class Choice(Section):
+    """Fresh points on which flow and VEGAS are compared."""
+
+    evaluations: Annotated[int, Field(ge=2000)] = Field(
+        50_000, description="amplitude evaluations for each of flow and VEGAS"
+    )
+
+
+class IntegrationCard(Section):
+    """The integration proper, with the map frozen."""
+
+    evaluations: Annotated[int, Field(ge=2000)] = Field(200_000, description="amplitude evaluations")
+    iterations: Annotated[int, Field(ge=2, le=1000)] = Field(10, description="independent iterations")
+
+
+class UnweightingCard(Section):
+    """How the largest weight is defined."""
+
+    policy: Literal["quantile", "exact", "median"] = Field(
+        "quantile", description="quantile: overweight share; exact: largest weight seen; median: of bootstrap maxima"
+    )
+    quantile: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        1e-3, description="largest share of the cross section in excess of the largest weight (policy quantile)"
+    )
+
+
+class Failures(Section):
+    """What an amplitude may do wrong before the run stops."""
+
+    fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        1e-3, description="largest share of points whose weight is not a finite number"
+    )
+
+
+class Card(Section):
+    """Everything that defines a run; written back with all defaults into the run folder."""
+
+    process: ProcessCard = Field(default_factory=DrellYanCard, description="what is computed")
+    sampler: Literal["auto", "flow", "vegas"] = Field(
+        "auto", description="auto measures both and takes the one that costs less CPU time per unweighted event"
+    )
+    events: Annotated[int, Field(ge=0)] = Field(10_000, description="unweighted events to write")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="seed of all random numbers")
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads of the flow kernel")
+    survey: SurveyCard = Field(default_factory=SurveyCard)
+    training: TrainingCard = Field(default_factory=TrainingCard)
+    choice: Choice = Field(default_factory=Choice)
+    integration: IntegrationCard = Field(default_factory=IntegrationCard)
+    unweighting: UnweightingCard = Field(default_factory=UnweightingCard)
+    failures: Failures = Field(default_factory=Failures)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _process_by_name(cls, data: Any) -> Any:
+        """``process: drell-yan`` is short for ``process: {name: drell-yan}``."""
+        if isinstance(data, dict) and isinstance(data.get("process"), str):
+            return {**data, "process": {"name": data["process"]}}
+        return data
