@@ -1,0 +1,15 @@
+"""The choice between flow and VEGAS, measured in every run."""
+
+from plugin.choice.decision import Decision, Goal, decide, decide_early, load_decision
+from plugin.choice.figures import QUANTILE, Figures, figures_of_channels
+
+__all__ = [
+    "QUANTILE",
+    "Decision",
+    "Figures",
+    "Goal",
+    "decide",
+    "decide_early",
+    "figures_of_channels",
+    "load_decision",
+]

@@ -1,0 +1,126 @@
+"""Flow or VEGAS: the decision, the numbers behind it, and its reason in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mcbridge.errors import UserError
+from plugin.choice.figures import Figures
+
+__all__ = ["Decision", "Goal", "decide", "decide_early", "load_decision"]
+
+Name = Literal["flow", "vegas"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is still to be computed once the map is chosen.
+
+    Attributes:
+        events: unweighted events to write; 0 if only the integral is wanted.
+        evaluations: amplitude evaluations planned for the integral if VEGAS does it.
+    """
+
+    events: int
+    evaluations: int
+
+    def seconds(self, figures: Figures, reference: Figures) -> float:
+        """Expected CPU time [s] to reach the goal with a sampler.
+
+        The integral counts as the time to the variance that ``reference`` (VEGAS) reaches with its planned
+        evaluations, an event as the time of the trials that it takes.
+        """
+        if figures.efficiency <= 0 or reference.rsd <= 0:
+            return float("inf")
+        integral = self.evaluations * (figures.rsd / reference.rsd) ** 2 * figures.seconds_per_point
+        return integral + self.events * figures.seconds_per_event()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The sampler of a run and why.
+
+    Attributes:
+        sampler: ``"flow"`` or ``"vegas"``: what the run uses.
+        measured: what the measurement recommends (the same unless the user asked for the other).
+        reason: one sentence.
+        seconds: expected CPU time to the goal for each sampler that was considered [s].
+        figures: figures of merit by sampler.
+        stage: ``"pinned"``, ``"after survey"`` or ``"after training"``.
+    """
+
+    sampler: Name
+    measured: Name | None
+    reason: str
+    seconds: dict[str, float]
+    figures: dict[str, Figures]
+    stage: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The decision without timings of its own run: what pins a later run."""
+        return {"sampler": self.sampler, "measured": self.measured, "reason": self.reason, "stage": self.stage}
+
+
+def decide_early(vegas: Figures, goal: Goal, training_seconds: float, training_evaluations: int) -> Decision | None:
+    """The decision for VEGAS where even a perfect flow could not repay its training, else None.
+
+    Arguments:
+        vegas: figures of the VEGAS map on fresh points.
+        goal: what is to be computed.
+        training_seconds: expected CPU time of optimisation [s].
+        training_evaluations: amplitude evaluations that training and choice would still pay for.
+    """
+    perfect = Figures(vegas.points, vegas.mean, 0.0, 0.0, 1.0, 1.0, vegas.seconds_per_point)
+    with_vegas = goal.seconds(vegas, vegas)
+    overhead = training_seconds + training_evaluations * vegas.seconds_per_point
+    with_flow = overhead + goal.seconds(perfect, vegas)
+    if with_vegas > with_flow:
+        return None
+    reason = (
+        f"VEGAS needs {_time(with_vegas)} for what is left; training a flow would cost {_time(overhead)} of CPU time, "
+        "which even a perfect flow could not win back"
+    )
+    return Decision("vegas", "vegas", reason, {"vegas": with_vegas, "flow": with_flow}, {"vegas": vegas}, "after survey")
+
+
+def decide(vegas: Figures, flow: Figures, goal: Goal) -> Decision:
+    """The cheaper sampler on fresh points; what was spent on training is spent and does not count any more."""
+    seconds = {"vegas": goal.seconds(vegas, vegas), "flow": goal.seconds(flow, vegas)}
+    winner: Name = "flow" if seconds["flow"] < seconds["vegas"] else "vegas"
+    loser: Name = "vegas" if winner == "flow" else "flow"
+    unit = "unweighted events" if goal.events else "the same statistical error"
+    reason = (
+        f"{winner} needs {_time(seconds[winner])} of CPU time for {unit}, {loser} {_time(seconds[loser])} "
+        f"(efficiency {flow.efficiency:.3g} with the flow, {vegas.efficiency:.3g} with VEGAS; "
+        f"relative standard deviation {flow.rsd:.3g} and {vegas.rsd:.3g})"
+    )
+    return Decision(winner, winner, reason, seconds, {"vegas": vegas, "flow": flow}, "after training")
+
+
+def load_decision(path: str | Path) -> Name:
+    """The sampler in a stored decision (``decision.json`` or ``summary.json`` of a run).
+
+    Raises:
+        UserError: the file cannot be read or names no sampler.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--decision: {path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UserError(f"--decision: {path} is not a JSON file") from None
+    if isinstance(data, dict) and isinstance(data.get("decision"), dict):
+        data = data["decision"]
+    name = data.get("sampler") if isinstance(data, dict) else None
+    if name == "flow" or name == "vegas":
+        return "flow" if name == "flow" else "vegas"
+    raise UserError(f"--decision: {path} must name 'sampler' as 'flow' or 'vegas', not {name!r}")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.3g} us"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

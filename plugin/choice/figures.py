@@ -1,0 +1,92 @@
+"""The figures of merit of a sampler, measured on fresh independent points."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mcbridge.integrands import Array
+from mcbridge.unweighting import Quantile, efficiency, kish
+
+__all__ = ["QUANTILE", "Figures", "figures_of_channels"]
+
+QUANTILE = 1e-3
+"""Share of the cross section above the largest weight in every efficiency that is compared."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What fresh points say about a sampler.
+
+    Attributes:
+        points: number of fresh points.
+        mean: estimate of the integral (pb for a process).
+        error: its standard error.
+        rsd: sum of the channels' standard deviations over the integral (optimal allocation).
+        efficiency: of unweighting at the quantile policy, all trials counted.
+        kish: Kish effective sample size per point.
+        seconds_per_point: CPU time of one point, amplitude and sampler [s].
+    """
+
+    points: int
+    mean: float
+    error: float
+    rsd: float
+    efficiency: float
+    kish: float
+    seconds_per_point: float
+
+    def seconds_per_event(self) -> float:
+        """CPU time of one unweighted event [s]."""
+        return self.seconds_per_point / self.efficiency if self.efficiency > 0 else float("inf")
+
+    def as_dict(self) -> dict[str, float]:
+        """The figures under the names that ``summary.json`` uses."""
+        return {
+            "cross_section_pb": self.mean,
+            "cross_section_error_pb": self.error,
+            "relative_std": self.rsd,
+            "unweighting_efficiency": self.efficiency,
+            "kish_per_point": self.kish,
+            "points": self.points,
+        }
+
+    def as_json(self) -> dict[str, float]:
+        """Every figure, for storage."""
+        return asdict(self)
+
+
+def figures_of_channels(weights: list[Array], seconds_per_point: float) -> Figures:
+    """Figures of merit from the event weights of each channel's fresh points.
+
+    Arguments:
+        weights: for each channel the weights ``alpha_i f/g_i`` of its points, zeros included.
+        seconds_per_point: CPU time of one point [s].
+
+    The multi-channel forms are those of physics.md, section 1: ``rsd = sum_i sigma_i / I`` and
+    ``efficiency = sum_i I_i / sum_i w_max,i``.
+    """
+    policy = Quantile(QUANTILE)
+    generator = np.random.default_rng(0)
+    live = [w for w in weights if len(w)]
+    mean = float(sum(w.mean() for w in live))
+    absolute = float(sum(np.abs(w).mean() for w in live))
+    variance = float(sum(w.var() / max(len(w) - 1, 1) for w in live))
+    spread = float(sum(w.std() for w in live))
+    largest = float(sum(policy(w, generator) for w in live if np.any(w)))
+    points = sum(len(w) for w in live)
+    everything = np.concatenate([w * points / len(w) for w in live]) if live else np.zeros(1)
+    if len(live) == 1:
+        share = efficiency(live[0], largest) if largest > 0 else 0.0
+    else:
+        share = absolute / largest if largest > 0 else 0.0
+    return Figures(
+        points=points,
+        mean=mean,
+        error=variance**0.5,
+        rsd=spread / abs(mean) if mean else float("inf"),
+        efficiency=float(share),
+        kish=float(kish(everything)) / points if points and np.any(everything) else 0.0,
+        seconds_per_point=seconds_per_point,
+    )
