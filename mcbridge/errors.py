@@ -22,5 +22,8 @@ class AmplitudeError(UserError):
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """The clause ``; did you mean 'x'?`` for the valid name closest to ``name``, or an empty string."""
-    matches = difflib.get_close_matches(str(name), [str(entry) for entry in allowed], n=1, cutoff=0.5)
+    entries = [str(entry) for entry in allowed]
+    # a valid name with a wrong ending ("mll_min") is closer in meaning than one with similar letters ("pt_min")
+    starts = [entry for entry in entries if len(entry) > 2 and str(name).startswith(entry)]
+    matches = sorted(starts, key=len)[-1:] or difflib.get_close_matches(str(name), entries, n=1, cutoff=0.5)
     return f"; did you mean '{matches[0]}'?" if matches else ""

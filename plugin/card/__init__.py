@@ -1,6 +1,6 @@
 """The run card."""
 
-from plugin.card.load import dump_card, load_card, parse_card, process_names, template
+from plugin.card.load import dump_card, load_card, override, parse_card, process_names, template
 from plugin.card.model import Card
 
-__all__ = ["Card", "dump_card", "load_card", "parse_card", "process_names", "template"]
+__all__ = ["Card", "dump_card", "load_card", "override", "parse_card", "process_names", "template"]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from mcbridge.errors import UserError, nearest
 from plugin.card.model import Card, ProcessCard
 
-__all__ = ["dump_card", "load_card", "parse_card", "process_names", "template"]
+__all__ = ["dump_card", "load_card", "override", "parse_card", "process_names", "template"]
 
 
 def process_names() -> dict[str, type[BaseModel]]:
@@ -57,6 +57,19 @@ def parse_card(text: str, source: str = "run card") -> Card:
         return Card.model_validate(data)
     except ValidationError as error:
         raise UserError(f"{source}: " + "; ".join(_sentences(error))) from None
+
+
+def override(card: Card, **entries: Any) -> Card:
+    """The card with top-level entries replaced; entries that are None stay as they are.
+
+    Raises:
+        UserError: a value is not allowed; the sentence names it as a command-line option.
+    """
+    given = {key: value for key, value in entries.items() if value is not None}
+    try:
+        return Card.model_validate({**card.model_dump(mode="json"), **given})
+    except ValidationError as error:
+        raise UserError("command line: " + "; ".join(_sentences(error))) from None
 
 
 def dump_card(card: Card, comments: bool = False) -> str:

@@ -1,0 +1,65 @@
+"""``summary.json``: the figures of a run for programs."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from mcbridge import core
+from mcbridge.integration import Integral
+from plugin.choice import Decision
+
+if TYPE_CHECKING:
+    from plugin.run.pipeline import _Run
+
+__all__ = ["summary", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    return {
+        "binnis": version("binnis"),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "vegas", "madspace", "pylhe")},
+    }
+
+
+def summary(state: _Run, integral: Integral, choice: Decision, events: dict[str, Any]) -> dict[str, Any]:
+    """All figures of a run; cross sections in pb, CPU time in seconds."""
+    figures = {
+        name: {**found.as_dict(), "cpu_seconds_per_point": found.seconds_per_point}
+        for name, found in choice.figures.items()
+    }
+    return {
+        "process": state.card.process.name,
+        "cross_section_pb": integral.mean,
+        "cross_section_error_pb": integral.error,
+        "sampler": choice.sampler,
+        "decision": {
+            **choice.as_json(),
+            "expected_cpu_seconds": {name: value for name, value in choice.seconds.items() if value < float("inf")},
+        },
+        "unweighting_efficiency": events.get("efficiency", figures[choice.sampler]["unweighting_efficiency"]),
+        "relative_std": integral.rsd,
+        "amplitude_evaluations": state.process.evaluations,
+        "cpu_seconds": sum(state.cpu.values()),
+        "events": events.get("events", 0),
+        "seed": state.card.seed,
+        "instruction_set": core.instruction_set(),
+        "integration": {
+            "points": integral.evaluations,
+            "chi2": integral.chi2,
+            "dof": integral.dof,
+            "Q": integral.Q,
+            "absolute_pb": integral.absolute,
+            "negative_fraction": integral.negative_fraction,
+        },
+        "vegas": figures.get("vegas"),
+        "flow": figures.get("flow"),
+        "training": state.training or None,
+        "unweighting": events or None,
+        "cpu_seconds_by_stage": state.cpu,
+        "failures": state.guard.summary(),
+        "versions": versions(),
+    }
