@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +23,19 @@ from mcbridge.integrands.protocol import Array, IntArray
 __all__ = ["EventArrays", "EventFile", "read"]
 
 Result = TypeVar("Result")
+
+_GZIP = b"\x1f\x8b"
+_BROKEN = (
+    RuntimeWarning,
+    ValueError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    ParseError,
+    zlib.error,
+)
 
 
 @dataclass
@@ -78,17 +94,17 @@ class EventFile:
             raise UserError(f"block is {block}; it must be at least 1")
         self.path = Path(path)
         self._block = block
-        file = self._open()
-        self.init = file.init
-        elements = file.header.extra_elements if file.header is not None else []
+        with self._open() as file:
+            self.init = file.init
+            header = file.header
+        elements = header.extra_elements if header is not None else []
         self.header = {element.tag: (element.text or "").strip() for element in elements}
-        entries = file.header.initrwgt.entries if file.header is not None else []
+        entries = header.initrwgt.entries if header is not None else []
         self.weight_ids = {
             str(entry.attributes.get("name", entry.attributes.get("type", ""))): tuple(w.id for w in entry.weights)
             for entry in entries
             if isinstance(entry, pylhe.LHEInitRWGTWeightGroup)
         }
-        next(iter(file.events), None)  # lets pylhe close its file
 
     @property
     def cross_section(self) -> float:
@@ -113,17 +129,17 @@ class EventFile:
         return content
 
     def __iter__(self) -> Iterator[EventArrays]:
-        file = self._open()
-        events = iter(file.events)
-        waiting: list[pylhe.LHEEvent] = []
-        while True:
-            event = self._supervised(lambda: next(events, None))
-            if waiting and (event is None or len(waiting) == self._block or _differ(event, waiting[0])):
-                yield self._supervised(partial(_arrays, waiting))
-                waiting = []
-            if event is None:
-                return
-            waiting.append(event)
+        with self._open() as file:
+            events = iter(file.events)
+            waiting: list[pylhe.LHEEvent] = []
+            while True:
+                event = self._supervised(lambda: next(events, None))
+                if waiting and (event is None or len(waiting) == self._block or _differ(event, waiting[0])):
+                    yield self._supervised(partial(_arrays, waiting))
+                    waiting = []
+                if event is None:
+                    return
+                waiting.append(event)
 
     def load(self) -> EventArrays:
         """All events in one go.
@@ -150,8 +166,16 @@ class EventFile:
             weights={name: np.concatenate([_column(block, block.weights, name) for block in blocks]) for name in ids},
         )
 
-    def _open(self) -> pylhe.LHEFile:
-        return self._supervised(lambda: pylhe.LHEFile.fromfile(str(self.path)))
+    @contextmanager
+    def _open(self) -> Iterator[pylhe.LHEFile]:
+        """The file in pylhe's model, header and ``<init>`` read; closed at the end."""
+        with ExitStack() as stack:
+            stream: Any = stack.enter_context(self._supervised(partial(open, self.path, "rb")))
+            if self._supervised(partial(stream.read, 2)) == _GZIP:
+                stream = stack.enter_context(gzip.GzipFile(self.path))
+            else:
+                stream.seek(0)
+            yield self._supervised(partial(pylhe.LHEFile.frombuffer, stream))
 
     def _supervised(self, call: Callable[[], Result]) -> Result:
         """Call pylhe with everything that a broken file can lead to turned into a sentence."""
@@ -161,7 +185,7 @@ class EventFile:
                 return call()
         except OSError as error:
             raise UserError(f"{self.path} cannot be read: {error.strerror or error}") from error
-        except (RuntimeWarning, ValueError, IndexError, KeyError, AttributeError, EOFError, ParseError) as error:
+        except _BROKEN as error:
             raise UserError(f"{self.path} is no readable event file: {error}") from error
 
 

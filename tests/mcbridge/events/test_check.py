@@ -33,7 +33,9 @@ def gluons(n=4):
 def quarks(n=4):
     """u ubar -> e+ e- through a Z that is written down."""
     old = leptons(n)
-    momenta = np.concatenate([old.momenta[:, :2], np.sum(old.momenta[:, :2], axis=1, keepdims=True), old.momenta[:, 2:]], axis=1)
+    momenta = np.concatenate(
+        [old.momenta[:, :2], np.sum(old.momenta[:, :2], axis=1, keepdims=True), old.momenta[:, 2:]], axis=1
+    )
     return EventBatch(
         momenta=momenta,
         pdg_ids=np.tile([2, -2, 23, -11, 11], (n, 1)),

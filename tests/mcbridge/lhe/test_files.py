@@ -88,7 +88,7 @@ def test_a_failure_leaves_an_earlier_file_as_it_was(tmp_path):
 def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_left(tmp_path, monkeypatch, name, threads):
     class Full:
         def __init__(self, path, mode):
-            self.file = open(path, mode)
+            self.file = open(path, mode)  # noqa: SIM115
             self.room = 20_000
 
         def write(self, data):
@@ -171,7 +171,7 @@ def test_undeclared_attributes_and_groups_are_refused(tmp_path):
     ],
 )
 def test_nonsense_run_information_is_refused(changes, message):
-    given_ = dict(cross_section=5.0, error=0.1, beams=(11, -11), energies=(50.0, 50.0))
+    given_ = {"cross_section": 5.0, "error": 0.1, "beams": (11, -11), "energies": (50.0, 50.0)}
     with pytest.raises(UserError, match=message):
         RunInfo(**{**given_, **changes})
 

@@ -13,11 +13,11 @@ from mcbridge.random import Streams
 from mcbridge.unweighting import unweight
 from tests.mcbridge.unweighting.toys import Power, Wedge, lepton_pairs
 
-CARD = "process:\n  name: wedge  # a < b & c > d ]]> \"quoted\" --> <init>\n  mll: [66, 116]\n"
+CARD = 'process:\n  name: wedge  # a < b & c > d ]]> "quoted" --> <init>\n  mll: [66, 116]\n'
 
 
 def info(**changes):
-    given = dict(cross_section=5.0, error=0.01, beams=(11, -11), energies=(50.0, 50.0), seed=7)
+    given = {"cross_section": 5.0, "error": 0.01, "beams": (11, -11), "energies": (50.0, 50.0), "seed": 7}
     return RunInfo(**{**given, **changes})
 
 

@@ -92,7 +92,9 @@ def test_a_wrong_policy_name_is_told_with_the_nearest():
         policy_named("quantil")
 
 
-@pytest.mark.parametrize("make", [lambda: Quantile(1.0), lambda: Quantile(-0.1), lambda: Exact(0), lambda: MedianOfMaxima(0)])
+@pytest.mark.parametrize(
+    "make", [lambda: Quantile(1.0), lambda: Quantile(-0.1), lambda: Exact(0), lambda: MedianOfMaxima(0)]
+)
 def test_nonsense_is_refused(make):
     with pytest.raises(UserError):
         make()

@@ -9,7 +9,9 @@ from hypothesis.extra import numpy as hnp
 from mcbridge.errors import UserError
 from mcbridge.unweighting import WeightSummary, efficiency, efficiency_after_cuts, kish, overweight_share
 
-weight_samples = hnp.arrays(np.float64, st.integers(2, 50), elements=st.floats(-100.0, 100.0).map(lambda w: round(w, 3)))
+weight_samples = hnp.arrays(
+    np.float64, st.integers(2, 50), elements=st.floats(-100.0, 100.0).map(lambda w: round(w, 3))
+)
 
 
 @given(weight_samples, st.integers(0, 50))

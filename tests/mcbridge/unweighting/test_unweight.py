@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-
 from mcbridge.errors import AmplitudeError, UserError
 from mcbridge.integrands import Evaluation
 from mcbridge.integration.guard import Guard
@@ -14,7 +13,11 @@ from mcbridge.random import Streams
 from mcbridge.unweighting import Exact, Quantile, UnweightingStatus, largest_weights, unweight, unweight_points
 from tests.mcbridge.unweighting.toys import Power, TwoChannels, Wedge
 
-MOMENTS = {"u0": (lambda u: u[:, 0], 2 / 3), "u1": (lambda u: u[:, 1], 3 / 4), "u0 u1^2": (lambda u: u[:, 0] * u[:, 1] ** 2, 2 / 5)}
+MOMENTS = {
+    "u0": (lambda u: u[:, 0], 2 / 3),
+    "u1": (lambda u: u[:, 1], 3 / 4),
+    "u0 u1^2": (lambda u: u[:, 0] * u[:, 1] ** 2, 2 / 5),
+}
 
 
 def collect(stream):
