@@ -1,0 +1,25 @@
+"""The loop: supervised evaluation, buffers of points, integration with frozen samplers, vegas' interface."""
+
+from mcbridge.integration.allocation import allocate, split
+from mcbridge.integration.guard import Failure, FailureLog, Guard, evaluate
+from mcbridge.integration.integral import ChannelResult, Integral, IterationResult
+from mcbridge.integration.integrate import Progress, fresh_weights, integrate
+from mcbridge.integration.integrator import Integrator
+from mcbridge.integration.samples import Samples
+
+__all__ = [
+    "ChannelResult",
+    "Failure",
+    "FailureLog",
+    "Guard",
+    "Integral",
+    "Integrator",
+    "IterationResult",
+    "Progress",
+    "Samples",
+    "allocate",
+    "evaluate",
+    "fresh_weights",
+    "integrate",
+    "split",
+]

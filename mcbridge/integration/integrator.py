@@ -1,0 +1,384 @@
+"""An integrator called as ``vegas.Integrator`` is: VEGAS+ by vegas itself, or independent points of a frozen sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vegas
+
+from mcbridge.errors import AmplitudeError, UserError, nearest
+from mcbridge.integrands.domain import Domain
+from mcbridge.integrands.function import FunctionIntegrand
+from mcbridge.integrands.protocol import Array
+from mcbridge.integration.guard import Guard
+from mcbridge.integration.integral import (
+    Integral,
+    IterationResult,
+    combine,
+    vegas_result,
+)
+from mcbridge.integration.integrate import fresh_weights, integrate
+from mcbridge.integration.vegas_plus import Budget, GuardedFunction
+from mcbridge.random import Streams
+from mcbridge.samplers.sampler import Sampler
+
+__all__ = ["Integrator"]
+
+# Options of vegas that a frozen sampler cannot honour, with the reason.
+_UNSUPPORTED = {
+    "uses_jac": "the Jacobian of the vegas map exists only with sampler=None",
+    "mpi": "run chunks of work in your own processes instead",
+    "saveall": "use Integrator.save(path) for the sampler",
+}
+_OWN = {"max_failure_fraction": 1e-3, "threads": 1}
+_CALL = ("save", "saveall")
+_TRIALS = 100_000  # points from which the largest weight is found
+
+
+class Integrator:
+    """Multidimensional Monte Carlo integration with vegas' interface.
+
+    ``Integrator(4 * [[0, 1]])(f, nitn=10, neval=1e5)`` integrates as ``vegas.Integrator`` does and returns the same
+    types. With a :class:`mcbridge.samplers.Sampler` the points are independent draws of that frozen sampler, and
+    iterations are combined by number of points.
+
+    Arguments:
+        domain: the region, in any form ``vegas.Integrator`` accepts.
+        sampler: a frozen sampler with one channel, or None for VEGAS+.
+        seed: makes the random numbers reproducible; a random seed if None.
+        options: the options of ``vegas.Integrator`` (nitn, neval, alpha, adapt, ...), ``max_failure_fraction`` (largest
+            tolerated share of results that are not finite) and ``threads`` (of the sampler).
+
+    Raises:
+        UserError: for an impossible region, an unknown option, or a sampler of another dimension.
+    """
+
+    def __init__(self, domain: Any, sampler: Sampler | None = None, seed: int | None = None, **options: Any) -> None:
+        if isinstance(domain, Integrator):
+            sampler = domain.sampler if sampler is None else sampler
+            domain = domain.vegas
+        self.domain = Domain(domain)
+        self.vegas: vegas.Integrator
+        self.streams: Streams = Streams.fresh() if seed is None else Streams(_seed(seed))
+        self.sampler: Sampler | None = None
+        self.result: Integral | None = None
+        self.integrand: FunctionIntegrand | None = None
+        self.guard = Guard()
+        self._own: dict[str, Any] = dict(_OWN)
+        self._calls = 0
+        self._last = 0
+        self._neval: int | None = None
+        self.vegas = vegas.Integrator(self.domain.vegas_region(), **self._check(options))
+        if self.vegas.ran_array_generator is None or seed is not None:
+            self.vegas.set(ran_array_generator=self.streams.generator("vegas").random)
+        if sampler is not None:
+            self.use(sampler)
+
+    # ---- options ----
+
+    def _check(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Options for vegas from ``options``; our own are taken out and stored."""
+        for name in options:
+            if name not in vegas.Integrator.defaults and name not in _OWN and name not in ("nstrat", "sigf"):
+                allowed = [*vegas.Integrator.defaults, *_OWN, *_CALL, "nstrat", "sampler", "seed"]
+                raise UserError(
+                    f"the integrator has no option '{name}'"
+                    + (nearest(name, allowed) or f"; options are {', '.join(sorted(allowed))}")
+                )
+        for name, lowest in (("nitn", 1), ("neval", 2)):
+            if name in options:
+                options[name] = _count(name, options[name], lowest)
+        for name in _OWN:
+            if name in options:
+                self._own[name] = options.pop(name)
+        if "neval" in options:
+            self._neval = options["neval"]
+        return options
+
+    def set(self, ka: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+        """Change options as ``vegas.Integrator.set`` does; returns the old values of those that changed.
+
+        With ``seed`` the random numbers start anew, with ``sampler`` the points come from another sampler.
+        """
+        options = {**options, **(ka or {})}
+        old: dict[str, Any] = {}
+        if "seed" in options:
+            old["seed"] = self.streams.seed
+            self.streams = Streams(_seed(options.pop("seed")))
+            self._calls = 0
+            self.vegas.set(ran_array_generator=self.streams.generator("vegas").random)
+        if "sampler" in options:
+            old["sampler"] = self.sampler
+            self.use(options.pop("sampler"))
+        own = {name: self._own[name] for name in _OWN if name in options}
+        before = self._neval
+        options = self._check(options)
+        if not options:
+            return {**old, **own}
+        try:
+            changed = self.vegas.set(options)
+        except (ValueError, TypeError, AttributeError, MemoryError) as error:
+            raise UserError(f"the integrator does not accept {_listing(options)}: {error}") from error
+        if "neval" in changed and "neval" in options:
+            changed["neval"] = before if before is not None else changed["neval"]
+        return {**old, **own, **changed}
+
+    def use(self, sampler: Sampler | None) -> None:
+        """Draw from another sampler from now on (None for VEGAS+)."""
+        if sampler is not None:
+            if sampler.dim != self.domain.dim:
+                raise UserError(f"the sampler has {sampler.dim} dimensions; the region has {self.domain.dim}")
+            if len(sampler.channels) != 1:
+                raise UserError(
+                    f"the sampler has {len(sampler.channels)} channels; a function of x has one: use"
+                    " mcbridge.integration.integrate for multi-channel integrands"
+                )
+        self.sampler = sampler
+
+    @property
+    def map(self) -> vegas.AdaptiveMap:
+        """The adapted map from the unit hypercube to the region: that of vegas, or the VEGAS part of the sampler."""
+        if self.sampler is None or self.sampler.channels[0].grid is None:
+            return self.vegas.map
+        channel = self.sampler.channels[0]
+        grid = [[0.0, 1.0] for _ in range(self.domain.dim)]
+        for axis, knots in zip(channel.continuous, channel.grid, strict=True):
+            grid[axis] = list(knots)
+        limits = self.domain.limits
+        return vegas.AdaptiveMap(
+            [list(low + np.asarray(knots) * (high - low)) for knots, (low, high) in zip(grid, limits, strict=True)]
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for names this class does not define: options and figures of vegas (nitn, neval, last_neval, ...).
+        if name.startswith("_") or "vegas" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.__dict__["vegas"], name)
+
+    @property
+    def last_neval(self) -> int:
+        """Number of points of the last iteration."""
+        if self.sampler is None:
+            return int(self.vegas.last_neval)
+        return self._last
+
+    @property
+    def neval_hcube_range(self) -> Any:
+        """Smallest and largest number of points in a hypercube; a frozen sampler has one hypercube."""
+        return self.vegas.neval_hcube_range if self.sampler is None else (self.last_neval, self.last_neval)
+
+    def settings(self, ngrid: int = 0) -> str:
+        """A readable list of the settings."""
+        if self.sampler is None:
+            return str(self.vegas.settings(ngrid))
+        return f"{self.sampler}\n{self.nitn} iterations of {self.neval} independent points\n"
+
+    # ---- integration ----
+
+    def __call__(self, function: Callable[..., Any], save: Any = None, saveall: Any = None, **options: Any) -> Any:
+        """Integrate ``function``; the result is a ``vegas.RAvg``, ``RAvgArray`` or ``RAvgDict``.
+
+        Arguments:
+            function: a function of one point, or of many with the decorators of vegas; it returns a number, an array
+                or a dictionary.
+            save, saveall: files for the results after every iteration, as in vegas.
+            options: options that stay set, as in vegas.
+
+        Raises:
+            AmplitudeError: where the function raises, returns the wrong shape or too many results that are not finite.
+            UserError: for unknown options.
+        """
+        self.set(options)
+        self.guard = Guard(max_failure_fraction=self._own["max_failure_fraction"])
+        self._calls += 1
+        if self.sampler is None:
+            return self._vegas(function, save, saveall)
+        return self._frozen(function, save, saveall)
+
+    def _vegas(self, function: Callable[..., Any], save: Any, saveall: Any) -> Any:
+        self.result = None
+        self.integrand = FunctionIntegrand(function, self.domain, uses_jac=self.vegas.uses_jac)
+        inner = self.integrand.function
+        analyzer = self.vegas.analyzer
+        budget = Budget(self.vegas, analyzer)
+        if self.vegas.nproc == 1:  # worker processes would count in vain
+            inner.standard.eval = GuardedFunction(inner, self.domain, self.guard)
+        try:
+            self.vegas.set(analyzer=budget)
+            return self.vegas(inner.standard, save=save, saveall=saveall)
+        except UserError:
+            raise
+        except Exception as error:
+            raise AmplitudeError(f"the integration of {inner.name} failed: {error}") from error
+        finally:
+            inner.standard.eval = inner.evaluate
+            self.vegas.set(analyzer=analyzer)
+            budget.restore()
+
+    def _frozen(self, function: Callable[..., Any], save: Any, saveall: Any) -> Any:
+        for name, reason in _UNSUPPORTED.items():
+            if (saveall is not None) if name == "saveall" else getattr(self.vegas, name):
+                raise UserError(f"'{name}' does not go with a frozen sampler: {reason}")
+        if self.vegas.nproc != 1:
+            raise UserError("'nproc' does not go with a frozen sampler: use 'threads' for the sampler")
+        assert self.sampler is not None
+        self.integrand = integrand = FunctionIntegrand(function, self.domain)
+        settings, analyzer = self.vegas, self.vegas.analyzer
+        running: Any = None
+
+        def after(results: list[IterationResult]) -> bool:
+            nonlocal running
+            self._last = results[-1].n
+            running = vegas_result(integrand, results, settings.correlate_integrals)
+            if analyzer is not None:
+                analyzer.end(running.result.itn_results[-1], running.result)
+                if len(results) < settings.nitn:
+                    analyzer.begin(len(results), self)
+            if save is not None:
+                running.save(save)
+            mean, error, _ = combine(results)
+            tolerance: float = settings.atol + settings.rtol * abs(mean)
+            return error < tolerance
+
+        if analyzer is not None:
+            analyzer.begin(0, self)
+        self.result = integrate(
+            integrand,
+            self.sampler,
+            settings.nitn * settings.neval,
+            settings.nitn,
+            self.streams,
+            f"integrate call {self._calls}",
+            guard=self.guard,
+            threads=self._own["threads"],
+            converged=after,
+        )
+        return running.result
+
+    # ---- points ----
+
+    def random_batch(self, yield_hcube: bool = False, yield_y: bool = False) -> Iterator[tuple[Array, ...]]:
+        """Iterate over the points of one iteration in batches, as ``vegas.Integrator.random_batch`` does.
+
+        Yields:
+            ``(x, [y,] wgt[, hcube])``: points (n, dim), their weights (n,) such that ``sum(wgt * f(x))`` over one
+            iteration estimates the integral. With a frozen sampler ``len(wgt) * wgt`` is 1/g of independent points, y
+            are their coordinates in the unit hypercube of the VEGAS map, and there is one hypercube, number 0.
+        """
+        if self.sampler is None:
+            yield from self.vegas.random_batch(yield_hcube=yield_hcube, yield_y=yield_y)
+            return
+        self._calls += 1
+        n, size = int(self.vegas.neval), int(self.vegas.min_neval_batch)
+        for chunk, start in enumerate(range(0, n, size)):
+            generator = self.streams.generator(f"sample call {self._calls}", 0, 0, chunk)
+            u, density = self.sampler.draw(0, min(size, n - start), generator, self._own["threads"])
+            answer: tuple[Array, ...] = (self.domain.from_unit(u),)
+            if yield_y:
+                answer += (self._latent(u),)
+            answer += (self.domain.volume / (density * n),)
+            if yield_hcube:
+                answer += (np.zeros(len(u), dtype=np.intp),)
+            yield answer
+
+    def random(self, yield_hcube: bool = False, yield_y: bool = False) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the points of one iteration one by one, as ``vegas.Integrator.random`` does."""
+        for batch in self.random_batch(yield_hcube, yield_y):
+            yield from zip(*batch, strict=True)
+
+    def sample(self, nbatch: int | None = None, mode: str = "rbatch") -> tuple[Array, Any]:
+        """Weights and points, ``(wgt, x)``, as ``vegas.Integrator.sample`` gives them.
+
+        Arguments:
+            nbatch: smallest number of points; rounded up to whole iterations of neval points.
+            mode: ``"rbatch"`` or ``"lbatch"``, where the index of the point stands in ``x``.
+        """
+        if mode not in ("rbatch", "lbatch"):
+            raise UserError(f"mode is '{mode}'; it must be 'rbatch' or 'lbatch'")
+        if self.sampler is None:
+            wgt, x = self.vegas.sample(nbatch=nbatch, mode=mode)
+            return wgt, x
+        neval = int(self.vegas.neval)
+        iterations = 1 if nbatch is None else max(1, -(-_count("nbatch", nbatch, 1) // neval))
+        batches = [batch for _ in range(iterations) for batch in self.random_batch()]
+        points = np.concatenate([batch[0] for batch in batches])
+        weights = np.concatenate([batch[1] for batch in batches]) / iterations
+        return weights, self.domain.format(points, mode)
+
+    def unweight(self, n: int, function: Callable[..., Any] | None = None, quantile: float = 1e-3) -> tuple[Array, Any]:
+        """Draw points distributed as |f|: ``(weight, x)`` of ``n`` unweighted points.
+
+        Weights are +1 or -1 by the sign of f; points whose |f|/g exceeds the maximum keep their excess as a weight
+        above 1, so that nothing is lost. The maximum is that of the quantile policy, from fresh points.
+
+        Arguments:
+            n: number of points.
+            function: the integrand; that of the last call if None.
+            quantile: share of the integral of |f| that may exceed the maximum.
+        """
+        from mcbridge.unweighting import Quantile, unweight_points
+
+        if function is not None:
+            self.integrand = FunctionIntegrand(function, self.domain)
+        if self.integrand is None:
+            raise UserError("unweight needs the function: call the integrator first, or give function=")
+        self._calls += 1
+        number, purpose, sampler = _count("n", n, 1), f"unweight call {self._calls}", self.frozen()
+        trials = fresh_weights(self.integrand, sampler, _TRIALS, self.streams, f"{purpose} maximum", self.guard)
+        w_max = Quantile(quantile)(trials.event_weights, self.streams.generator(purpose))
+        parts = list(unweight_points(self.integrand, sampler, [w_max], number, self.streams, purpose=purpose))
+        points = np.concatenate([part.u for part in parts])[:number]
+        weight = np.concatenate([part.weight for part in parts])[:number]
+        return weight, self.domain.format(self.domain.from_unit(points), "lbatch")
+
+    def frozen(self) -> Sampler:
+        """The frozen sampler: the one given, or the VEGAS map as it is now adapted."""
+        if self.sampler is not None:
+            return self.sampler
+        from mcbridge.maps.vegas import VegasMap
+
+        limits = self.domain.limits
+        grid = [
+            (np.asarray(knots) - low) / (high - low)
+            for knots, (low, high) in zip(self.vegas.map.extract_grid(), limits, strict=True)
+        ]
+        return VegasMap(grid).sampler()
+
+    def save(self, path: str | Path) -> None:
+        """Write the sampler file: the frozen sampler, or the VEGAS map as it is now adapted."""
+        self.frozen().save(path)
+
+    def load(self, path: str | Path) -> None:
+        """Draw from the sampler in a file from now on."""
+        self.use(Sampler.load(path))
+
+    def _latent(self, u: Array) -> Array:
+        assert self.sampler is not None
+        channel = self.sampler.channels[0]
+        y = np.array(u)
+        y[:, list(channel.continuous)] = channel.inverse_grid(u)[0]
+        return y
+
+
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise UserError(f"seed is {value!r}; it must be a whole number >= 0")
+    return int(value)
+
+
+def _count(name: str, value: Any, lowest: int) -> int:
+    try:
+        number = float(value)
+        whole = int(number)
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(f"{name} is {value!r}; it must be a whole number >= {lowest}") from None
+    if whole < lowest:
+        raise UserError(f"{name} is {value!r}; it must be a whole number >= {lowest}")
+    return whole
+
+
+def _listing(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())

@@ -1,0 +1,97 @@
+"""What is put around a call of vegas: non-finite results counted, and neval evaluations used up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import vegas
+
+from mcbridge.integrands.domain import Domain
+from mcbridge.integrands.function import StandardFunction
+from mcbridge.integrands.protocol import Array
+from mcbridge.integration.guard import Guard
+
+__all__ = ["Budget", "GuardedFunction"]
+
+
+class GuardedFunction:
+    """The evaluation of a standard function for vegas, with non-finite results counted and set to 0.
+
+    Arguments:
+        function: the function; points (n, dim) in, values (n, size) out.
+        domain: its region.
+        guard: what is tolerated.
+    """
+
+    def __init__(self, function: StandardFunction, domain: Domain, guard: Guard) -> None:
+        self.function, self.domain, self.guard = function, domain, guard
+
+    def __call__(self, x: Array, jac: Array | None = None) -> Array:
+        points = np.asarray(x)
+        values = self.function(points, jac)
+        failed = self.guard.inspect(self.function.name, self.domain.to_unit(points), values, 0)
+        return np.where(failed[:, None], 0.0, values) if failed.any() else values
+
+
+class Budget:
+    """An analyzer of vegas that makes it use ``nitn`` times ``neval`` evaluations.
+
+    VEGAS+ rounds the number of points of every hypercube down, which leaves 3 to 10% of neval unused. Before every
+    iteration neval is set such that the iterations that are left use what is left; the hypercubes stay as they are.
+
+    Arguments:
+        integrator: the integrator, with its options set.
+        analyzer: the user's own analyzer, which is passed on.
+    """
+
+    def __init__(self, integrator: vegas.Integrator, analyzer: Any) -> None:
+        self.integrator, self.analyzer = integrator, analyzer
+        self.neval = int(integrator.neval)
+        self.left = self.neval * int(integrator.nitn)
+        self.strata = np.array(integrator.nstrat)
+        # Without adaptive stratification the points are distributed evenly, and little is lost.
+        self.rounds = integrator.nhcube > 1 and integrator.beta > 0 and not integrator.adapt_to_errors
+
+    def begin(self, iteration: int, integrator: Any) -> None:
+        """Set neval for the next iteration."""
+        if self.rounds:
+            each = self.left / max(int(integrator.nitn) - iteration, 1)
+            wanted = self._wanted(each)
+            # The number of hypercubes stays; with fewer points vegas would refuse it.
+            least = int(np.ceil(2.0 * integrator.nhcube / (1.0 - integrator.neval_frac))) + 1
+            integrator.set(neval=max(wanted, min(least, self.neval)), nstrat=self.strata)
+        if self.analyzer is not None:
+            self.analyzer.begin(iteration, integrator)
+
+    def end(self, iteration_result: Any, result: Any) -> None:
+        """Account for the iteration."""
+        self.left -= int(self.integrator.last_neval)
+        if self.analyzer is not None:
+            self.analyzer.end(iteration_result, result)
+
+    def restore(self) -> None:
+        """Give the integrator back the neval it had."""
+        if self.rounds:
+            self.integrator.set(neval=self.neval, nstrat=self.strata)
+
+    def _wanted(self, evaluations: float) -> int:
+        """The neval with which vegas evaluates so many points: bisection on its own rule for every hypercube."""
+        share = float(self.integrator.neval_frac)
+        relative = np.asarray(self.integrator.sigf, dtype=np.float64)
+        cubes = len(relative)
+        total = float(np.sum(relative))
+        if cubes != int(self.integrator.nhcube) or total <= 0.0:
+            return int(evaluations)
+        relative = relative / total
+
+        def used(neval: int) -> int:
+            least = max(int((1.0 - share) * neval / cubes), 2)
+            points = np.minimum((relative * (share * neval)).astype(np.int64) + least, self.integrator.max_neval_hcube)
+            return int(np.sum(points))
+
+        low, high = int(0.5 * evaluations), int(1.5 * evaluations) + 4 * cubes
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if used(middle) <= evaluations else (low, middle)
+        return low
