@@ -107,7 +107,7 @@ class Domain:
 
     def _limits_like_template(self) -> Any:
         if not self.is_dictionary:
-            return self.limits.reshape(np.shape(self.template) + (2,))
+            return self.limits.reshape((*np.shape(self.template), 2))
         region: dict[Any, Array] = {}
         for key in self.template:
             part, shape = self.template.slice_shape(key)

@@ -3,7 +3,7 @@
 from mcbridge.integration.allocation import allocate, split
 from mcbridge.integration.guard import Failure, FailureLog, Guard, evaluate
 from mcbridge.integration.integral import ChannelResult, Integral, IterationResult
-from mcbridge.integration.integrate import Progress, fresh_weights, integrate
+from mcbridge.integration.integrate import fresh_weights, integrate
 from mcbridge.integration.integrator import Integrator
 from mcbridge.integration.samples import Samples
 
@@ -15,7 +15,6 @@ __all__ = [
     "Integral",
     "Integrator",
     "IterationResult",
-    "Progress",
     "Samples",
     "allocate",
     "evaluate",

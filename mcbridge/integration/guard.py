@@ -209,6 +209,6 @@ def _check_alpha(integrand: Integrand, alpha: Array, weight: Array) -> None:
     if wrong.any():
         row = alpha[np.argmax(wrong)]
         raise AmplitudeError(
-            f"the integrand {integrand.name} returned the channel weights {np.array2string(row, threshold=8)}; they must"
-            " lie between 0 and 1 and sum to 1"
+            f"the integrand {integrand.name} returned the channel weights {np.array2string(row, threshold=8)}; they"
+            " must lie between 0 and 1 and sum to 1"
         )

@@ -91,8 +91,13 @@ class Integral:
         return float(gvar.gammaQ(self.dof / 2.0, self.chi2 / 2.0)) if self.dof > 0 else float("nan")
 
     @property
+    def chi2_dof(self) -> float:
+        """chi2 per degree of freedom; 0 for one iteration."""
+        return self.chi2 / self.dof if self.dof else 0.0
+
+    @property
     def rsd(self) -> float:
-        """``sum_i sigma_i / |I|``: the relative standard deviation at the best allocation; std/|mean| for one channel."""
+        """``sum_i sigma_i / |I|``, the relative standard deviation at the best allocation of points."""
         total = sum(channel.sigma for channel in self.channels)
         return total / abs(self.mean) if self.mean else float("inf")
 

@@ -25,33 +25,13 @@ from mcbridge.random import Streams
 if TYPE_CHECKING:
     from mcbridge.samplers.sampler import Sampler
 
-__all__ = ["CHUNK", "Accumulator", "Progress", "draw_samples", "fresh_weights", "integrate", "run_iteration"]
+__all__ = ["CHUNK", "Accumulator", "draw_samples", "fresh_weights", "integrate", "run_iteration"]
 
 CHUNK = 65536
 """Largest number of points evaluated at once."""
 
 # Two points are the least that give a variance.
 _MINIMUM_POINTS = 2
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a loop stands.
-
-    Attributes:
-        stage: what is being done, for instance ``"survey"``.
-        iteration, iterations: number of iterations done, and of all.
-        evaluations, total: number of points done, and of all.
-        mean, error: the integral so far.
-    """
-
-    stage: str
-    iteration: int
-    iterations: int
-    evaluations: int
-    total: int
-    mean: float
-    error: float
 
 
 @dataclass
@@ -182,8 +162,12 @@ def run_iteration(
     guard: Guard,
     threads: int = 1,
     keep: list[Samples] | None = None,
+    on_points: Callable[[int], None] | None = None,
 ) -> list[Accumulator]:
-    """One iteration with ``counts`` (channels,) points; the sums of every channel. ``keep`` collects the points."""
+    """One iteration with ``counts`` (channels,) points; the sums of every channel.
+
+    ``keep`` collects the points, ``on_points`` is told how many there are in every chunk.
+    """
     sums = []
     for channel, n in enumerate(counts):
         accumulator = Accumulator()
@@ -193,6 +177,8 @@ def run_iteration(
             accumulator.add(weights)
             if keep is not None:
                 keep.append(samples)
+            if on_points is not None:
+                on_points(len(samples))
         sums.append(accumulator)
     return sums
 
@@ -243,7 +229,7 @@ def integrate(
     allocation: Sequence[float] | Array | None = None,
     guard: Guard | None = None,
     threads: int = 1,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
     keep: bool = False,
     floor: float = 0.1,
     converged: Callable[[list[IterationResult]], bool] | None = None,
@@ -262,7 +248,7 @@ def integrate(
         allocation: (channels,), sigma of every channel; the sampler's own if None. Fixed before the first point.
         guard: what is tolerated of the integrand.
         threads: threads of the sampler.
-        on_progress: called after every iteration.
+        on_progress: called with the number of points done and of all, after every chunk.
         keep: whether the points are kept in ``Integral.samples``.
         floor: share of points distributed equally over the channels.
         converged: asked after every iteration whether to stop early.
@@ -283,16 +269,20 @@ def integrate(
     kept: list[Samples] | None = [] if keep else None
     totals = [Accumulator() for _ in sampler.channels]
     results: list[IterationResult] = []
+    done = 0
+
+    def report(points: int) -> None:
+        nonlocal done
+        done += points
+        if on_progress is not None:
+            on_progress(done, evaluations)
+
     for iteration, points in enumerate(split(evaluations, np.ones(iterations))):
         counts = split(int(points), shares, _MINIMUM_POINTS)
-        sums = run_iteration(integrand, sampler, counts, streams, purpose, iteration, guard, threads, kept)
+        sums = run_iteration(integrand, sampler, counts, streams, purpose, iteration, guard, threads, kept, report)
         for total, part in zip(totals, sums, strict=True):
             total.join(part)
         results.append(iteration_result(sums))
-        if on_progress is not None:
-            mean, error, _ = combine(results)
-            done = sum(total.n for total in totals)
-            on_progress(Progress(purpose, iteration + 1, iterations, done, evaluations, mean, error))
         if converged is not None and converged(results):
             break
     return summarise(results, totals, guard, kept)

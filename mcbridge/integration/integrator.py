@@ -1,4 +1,4 @@
-"""An integrator called as ``vegas.Integrator`` is: VEGAS+ by vegas itself, or independent points of a frozen sampler."""
+"""An integrator called as ``vegas.Integrator`` is: VEGAS+ by vegas itself, or points of a frozen sampler."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNSUPPORTED = {
     "mpi": "run chunks of work in your own processes instead",
     "saveall": "use Integrator.save(path) for the sampler",
 }
-_OWN = {"max_failure_fraction": 1e-3, "threads": 1}
+_OWN = ("max_failure_fraction", "threads")
 _CALL = ("save", "saveall")
 _TRIALS = 100_000  # points from which the largest weight is found
 
@@ -67,10 +67,10 @@ class Integrator:
         self.result: Integral | None = None
         self.integrand: FunctionIntegrand | None = None
         self.guard = Guard()
-        self._own: dict[str, Any] = dict(_OWN)
+        self.max_failure_fraction = 1e-3
+        self.threads = 1
         self._calls = 0
         self._last = 0
-        self._neval: int | None = None
         self.vegas = vegas.Integrator(self.domain.vegas_region(), **self._check(options))
         if self.vegas.ran_array_generator is None or seed is not None:
             self.vegas.set(ran_array_generator=self.streams.generator("vegas").random)
@@ -93,9 +93,7 @@ class Integrator:
                 options[name] = _count(name, options[name], lowest)
         for name in _OWN:
             if name in options:
-                self._own[name] = options.pop(name)
-        if "neval" in options:
-            self._neval = options["neval"]
+                setattr(self, name, options.pop(name))
         return options
 
     def set(self, ka: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
@@ -113,8 +111,7 @@ class Integrator:
         if "sampler" in options:
             old["sampler"] = self.sampler
             self.use(options.pop("sampler"))
-        own = {name: self._own[name] for name in _OWN if name in options}
-        before = self._neval
+        own = {name: getattr(self, name) for name in _OWN if name in options}
         options = self._check(options)
         if not options:
             return {**old, **own}
@@ -122,8 +119,6 @@ class Integrator:
             changed = self.vegas.set(options)
         except (ValueError, TypeError, AttributeError, MemoryError) as error:
             raise UserError(f"the integrator does not accept {_listing(options)}: {error}") from error
-        if "neval" in changed and "neval" in options:
-            changed["neval"] = before if before is not None else changed["neval"]
         return {**old, **own, **changed}
 
     def use(self, sampler: Sampler | None) -> None:
@@ -137,6 +132,11 @@ class Integrator:
                     " mcbridge.integration.integrate for multi-channel integrands"
                 )
         self.sampler = sampler
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random numbers; one was drawn where none was given."""
+        return self.streams.seed
 
     @property
     def map(self) -> vegas.AdaptiveMap:
@@ -192,7 +192,7 @@ class Integrator:
             UserError: for unknown options.
         """
         self.set(options)
-        self.guard = Guard(max_failure_fraction=self._own["max_failure_fraction"])
+        self.guard = Guard(max_failure_fraction=self.max_failure_fraction)
         self._calls += 1
         if self.sampler is None:
             return self._vegas(function, save, saveall)
@@ -253,7 +253,7 @@ class Integrator:
             self.streams,
             f"integrate call {self._calls}",
             guard=self.guard,
-            threads=self._own["threads"],
+            threads=self.threads,
             converged=after,
         )
         return running.result
@@ -275,7 +275,7 @@ class Integrator:
         n, size = int(self.vegas.neval), int(self.vegas.min_neval_batch)
         for chunk, start in enumerate(range(0, n, size)):
             generator = self.streams.generator(f"sample call {self._calls}", 0, 0, chunk)
-            u, density = self.sampler.draw(0, min(size, n - start), generator, self._own["threads"])
+            u, density = self.sampler.draw(0, min(size, n - start), generator, self.threads)
             answer: tuple[Array, ...] = (self.domain.from_unit(u),)
             if yield_y:
                 answer += (self._latent(u),)

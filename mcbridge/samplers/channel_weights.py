@@ -60,8 +60,8 @@ class ChannelWeights:
         """Channel weights (n, channels) from ``features`` (n, k) and the ``prior`` (n, channels); rows sum to 1."""
         if features.ndim != 2 or features.shape[1] != self.features or prior.shape[1:] != (self.channels,):
             raise UserError(
-                f"the channel weights were trained for {self.features} features and {self.channels} channels, got arrays"
-                f" of shape {features.shape} and {prior.shape}"
+                f"the channel weights were trained for {self.features} features and {self.channels} channels, got"
+                f" arrays of shape {features.shape} and {prior.shape}"
             )
         logits = self.logits(features)
         logits = logits - np.max(np.where(prior > 0.0, logits, -np.inf), axis=1, keepdims=True, initial=-1e300)

@@ -9,14 +9,13 @@ import gvar
 import numpy as np
 
 from mcbridge.errors import UserError
-from mcbridge.integrands.protocol import Integrand
+from mcbridge.integrands.protocol import Array, Integrand
 from mcbridge.integration.allocation import allocate, split
 from mcbridge.integration.guard import FailureLog, Guard, evaluate
 from mcbridge.integration.integral import combine, table_html
 from mcbridge.integration.integrate import (
     CHUNK,
     Accumulator,
-    Progress,
     iteration_result,
 )
 from mcbridge.integration.samples import Samples
@@ -55,6 +54,11 @@ class Survey:
     evaluations: int = 0
     failures: FailureLog = field(default_factory=FailureLog)
 
+    @property
+    def sigmas(self) -> Array:
+        """(channels,), standard deviation of one weight of every channel with its chosen grid."""
+        return np.array(self.sampler.metadata["allocation"], dtype=np.float64)
+
     def __str__(self) -> str:
         lines = [
             f"survey: {gvar.gvar(self.integral, self.error)} from {self.evaluations} points",
@@ -90,7 +94,7 @@ def survey(
     increments: Sequence[int] | None = None,
     iterations: int | None = None,
     guard: Guard | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
     purpose: str = "survey",
 ) -> Survey:
     """Adapt VEGAS maps to all channels of an integrand.
@@ -106,7 +110,7 @@ def survey(
         increments: numbers of increments to be tried; 64, 128, 200 and more for many points if None.
         iterations: number of adaptations; 3 to 8 by the number of points if None.
         guard: what is tolerated of the integrand.
-        on_progress: called after every iteration.
+        on_progress: called with the number of points done and of all, after every chunk.
         purpose: label of the random stream.
 
     Raises:
@@ -146,17 +150,15 @@ def survey(
                 channels[index].add(u, samples.targets)
                 accumulator.add(samples.event_weights[:, None])
                 parts[index].append(samples)
+                done += size
+                if on_progress is not None:
+                    on_progress(done, evaluations)
             channels[index].adapt()
             sums.append(accumulator)
-        done += int(total)
         results.append(iteration_result(sums))
         sigmas = np.array([accumulator.sigma for accumulator in sums])
         # What an iteration measured is noisy in its heavy tail: halfway from the shares it was drawn with.
         shares = 0.5 * shares + 0.5 * allocate(sigmas, _FLOOR)
-        if on_progress is not None:
-            late = results[len(results) // 2 :]
-            mean, error, _ = combine(late)
-            on_progress(Progress(purpose, iteration + 1, rounds, done, evaluations, mean, error))
     for channel, part in zip(channels, parts, strict=True):
         channel.scan(increments)
         density = channel.density()
