@@ -52,7 +52,7 @@ class StandardFunction:
             raise UserError(
                 f"the integrand is the class {function.__name__}; give an object of it: {function.__name__}(...)"
             )
-        self.name = str(getattr(function, "__name__", type(function).__name__))
+        self.name = _name(function)
         self.batched = getattr(function, "fcntype", "scalar") != "scalar"
         self.checked = True
         try:
@@ -93,6 +93,13 @@ class StandardFunction:
                 " (it was called with one point; a function of many points needs the decorator vegas.lbatchintegrand)"
             )
         return AmplitudeError(f"the integrand {self.name} raised {type(error).__name__}: {error}{hint}")
+
+
+def _name(function: Callable[..., Any]) -> str:
+    # Batch objects of vegas pass unknown attributes on to themselves, for ever.
+    if isinstance(function, (vegas.LBatchIntegrand, vegas.RBatchIntegrand)) and function.fcn is function:
+        return type(function).__name__
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 class FunctionIntegrand:
