@@ -70,8 +70,8 @@ def normalisation(sums: Sums, info: RunInfo) -> float:
         return info.absolute * sums.events / sums.absolute
     if sums.total == 0.0 or sums.total * info.cross_section <= 0.0:
         raise UserError(
-            f"the events' relative weights add up to {sums.total:.4g} and the cross section is {info.cross_section:.4g} pb:"
-            " no factor makes their mean the cross section; give the integral of the absolute value (RunInfo.absolute)"
+            f"the events' relative weights add up to {sums.total:.4g} and the cross section is {info.cross_section:.4g}"
+            " pb: no factor makes their mean the cross section; give the integral of the absolute value (RunInfo.absolute)"
         )
     return info.cross_section * sums.events / sums.total
 
@@ -83,7 +83,7 @@ def head_text(info: RunInfo, sums: Sums, factor: float) -> str:
     up to the square of the total's.
     """
     file = pylhe.LHEFile(init=_init(info, sums, factor), header=_header(info, sums, factor))
-    text = file.tolhe(_FORMAT)
+    text: str = file.tolhe(_FORMAT)
     return text[: text.rindex("</LesHouchesEvents>")]
 
 
@@ -122,7 +122,7 @@ def _header(info: RunInfo, sums: Sums, factor: float) -> pylhe.LHEHeader:
         "negative_events": sums.negative,
         "kish_effective_size": sums.total**2 / sums.squares,
         "weight_of_an_event_pb": factor,
-        "weights": "XWGTUP in pb; the mean over all events, overweight and negative ones included, is the cross section",
+        "weights": "XWGTUP in pb; the mean over all events, overweight and negative ones too, is the cross section",
         "processes": {str(number): name for number, name in sorted(info.processes.items())},
         "seed": info.seed,
         "versions": dict(info.versions),

@@ -40,7 +40,7 @@ class OutputStream:
     """
 
     def __init__(self, path: Path, compressed: bool, threads: int = 1) -> None:
-        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 (closed in __exit__)
+        self._file: BinaryIO = open(path, "wb")  # noqa: PTH123, SIM115 (closed in __exit__)
         self._compressed = compressed
         self._pool = ThreadPoolExecutor(threads) if compressed and threads > 1 else None
         self._ahead = 2 * threads

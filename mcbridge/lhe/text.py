@@ -106,8 +106,8 @@ def _template(batch: EventBatch, event: int, literals: list[float | None], info:
         colour, anticolour = batch.colours[event, index]
         numbers = " ".join(number(_NUMBER) for _ in range(5))
         lines.append(
-            f"{batch.pdg_ids[event, index]:9d} {batch.status[index]:2d} {first:3d} {second:3d} {colour:4d} {anticolour:4d}"
-            f" {numbers} 0.0000e+00 9.0000e+00"
+            f"{batch.pdg_ids[event, index]:9d} {batch.status[index]:2d} {first:3d} {second:3d} {colour:4d}"
+            f" {anticolour:4d} {numbers} 0.0000e+00 9.0000e+00"
         )
     if info.weight_groups:
         lines.append("<rwgt>")

@@ -212,8 +212,8 @@ def unweight(
     """Unweighted events of a process, as a stream of chunks; exactly ``n_events`` of them.
 
     A trial picks channel i with probability ``w_max,i / sum_j w_max,j``, draws a point from ``g_i`` and is kept with
-    probability ``|w|/w_max,i``, ``w = alpha_i f/g_i``. Whatever the values of ``w_max``, events with ``|w| > w_max`` keep
-    the weight ``w/w_max``, so that the sample is unbiased; negative weights keep their sign.
+    probability ``|w|/w_max,i``, ``w = alpha_i f/g_i``. Whatever the values of ``w_max``, events with ``|w| > w_max``
+    keep the weight ``w/w_max``, so that the sample is unbiased; negative weights keep their sign.
 
     Work is cut into pieces of ``chunk`` trials whose random numbers depend on the seed, the channel and the number of
     the piece only; the events do not depend on the executor, its workers or ``threads``. Memory does not grow with
@@ -280,8 +280,8 @@ def _checked_w_max(source: Integrand, w_max: Sequence[float] | Array) -> Array:
         raise UserError(f"w_max is {largest.tolist()}; its entries must be finite and not negative")
     if not np.any(largest):
         raise AmplitudeError(
-            f"the largest weight of every channel of {source.name} is zero: nothing can be unweighted (do the cuts leave"
-            " any phase space?)"
+            f"the largest weight of every channel of {source.name} is zero: nothing can be unweighted (do the cuts"
+            " leave any phase space?)"
         )
     return largest
 

@@ -59,14 +59,14 @@ def test_good_events_pass_in_any_frame(make, rapidity):
 def test_a_missing_momentum_is_noticed():
     batch = leptons()
     batch.momenta[3, 2, 1] += 1e-3
-    with pytest.raises(AmplitudeError, match="event 3 .* four-momentum; it is off by 0.001 GeV"):
+    with pytest.raises(AmplitudeError, match=r"event 3 .* four-momentum; it is off by 0.001 GeV"):
         check_batch(batch)
 
 
 def test_a_particle_off_its_mass_shell_is_noticed():
     batch = leptons()
     batch.masses[1, 2] = 0.105
-    with pytest.raises(AmplitudeError, match="event 1 .* mass shell"):
+    with pytest.raises(AmplitudeError, match=r"event 1 .* mass shell"):
         check_batch(batch)
 
 
@@ -80,7 +80,7 @@ def test_a_negative_energy_is_noticed():
 def test_a_resonance_without_its_daughters_momentum_is_noticed():
     batch = quarks()
     batch.momenta[2, 2, 0] += 1.0
-    with pytest.raises(AmplitudeError, match="event 2 .* daughters miss 1 GeV"):
+    with pytest.raises(AmplitudeError, match=r"event 2 .* daughters miss 1 GeV"):
         check_batch(batch)
 
 
@@ -95,14 +95,14 @@ def test_a_resonance_without_its_daughters_momentum_is_noticed():
 def test_a_broken_colour_flow_is_noticed(colours, message):
     batch = gluons()
     batch.colours[1] = colours
-    with pytest.raises(AmplitudeError, match=f"event 1 .* {message}"):
+    with pytest.raises(AmplitudeError, match=rf"event 1 .* {message}"):
         check_batch(batch)
 
 
 def test_a_quark_with_an_anticolour_is_noticed():
     batch = quarks()
     batch.colours[0, 0], batch.colours[0, 1] = [0, 501], [501, 0]
-    with pytest.raises(AmplitudeError, match="event 0 .* its colour does not allow"):
+    with pytest.raises(AmplitudeError, match=r"event 0 .* its colour does not allow"):
         check_batch(batch)
 
 

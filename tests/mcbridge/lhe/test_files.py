@@ -1,5 +1,6 @@
 """Files are reproducible to the bit, written whole or not at all, and broken ones are told in a sentence."""
 
+import contextlib
 import gzip
 import tracemalloc
 
@@ -104,7 +105,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_left(tmp_path, monkeyp
             self.file.close()
 
     monkeypatch.setattr("mcbridge.lhe.stream.open", Full, raising=False)
-    with pytest.raises(UserError, match="a.lhe.* cannot be written: No space left on device"):
+    with pytest.raises(UserError, match=r"a.lhe.* cannot be written: No space left on device"):
         write(tmp_path / name, [events(5000)], INFO, threads=threads)
     assert list(tmp_path.iterdir()) == []
 
@@ -132,7 +133,7 @@ def test_memory_does_not_grow_with_the_number_of_events(tmp_path, monkeypatch):
 def test_events_that_violate_a_law_are_not_written(tmp_path):
     broken = events(10)
     broken.batch.momenta[4, 2] *= 1.01
-    with pytest.raises(AmplitudeError, match="event 4"):
+    with pytest.raises(AmplitudeError, match=r"event 4"):
         write(tmp_path / "a.lhe", [broken], INFO)
     assert list(tmp_path.iterdir()) == []
     assert write(tmp_path / "a.lhe", [broken], INFO, check=False).events == 10
@@ -222,7 +223,5 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(tmp_path, data):
         place = data.draw(st.integers(0, len(content) - 1))
         content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(bytes(content))
-    try:
+    with contextlib.suppress(UserError):
         read(path).load()
-    except UserError:
-        pass

@@ -37,14 +37,16 @@ def test_pylhe_reads_every_number_of_every_event(tmp_path, name):
     momenta = np.concatenate([chunk.batch.momenta for chunk in chunks])
     file = pylhe.LHEFile.fromfile(str(tmp_path / name))
     events = list(file.events)
-    assert file.version == "3.0" and len(events) == 600
+    assert file.version == "3.0"
+    assert len(events) == 600
     assert file.init.initInfo.weightingStrategy == -4
     for event, expected in zip(events, momenta, strict=True):
         found = [[p.e, p.px, p.py, p.pz] for p in event.particles]
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
         assert [p.id for p in event.particles] == [-11, 11, 13, -13]
         assert [(p.status, p.mother1, p.mother2) for p in event.particles] == [(-1, 0, 0)] * 2 + [(1, 1, 2)] * 2
-        assert event.eventinfo.aqcd == 0.118 and event.eventinfo.aqed == pytest.approx(1 / 132.507, rel=1e-10)
+        assert event.eventinfo.aqcd == 0.118
+        assert event.eventinfo.aqed == pytest.approx(1 / 132.507, rel=1e-10)
     assert pylhe.LHEFile.count_events(str(tmp_path / name)) == 600
 
 
@@ -99,8 +101,10 @@ def test_init_has_a_line_for_each_subprocess_and_they_add_up(tmp_path):
     )
     file = read(tmp_path / "e.lhe")
     lines = {line.procId: line for line in file.init.procInfo}
-    assert sorted(lines) == [1, 2, 9] and lines[9].xSection == 0.0
-    assert file.cross_section == pytest.approx(5.0) and file.error == pytest.approx(0.01)
+    assert sorted(lines) == [1, 2, 9]
+    assert lines[9].xSection == 0.0
+    assert file.cross_section == pytest.approx(5.0)
+    assert file.error == pytest.approx(0.01)
     assert abs(lines[1].xSection / 5.0 - 0.25) < 4.0 * np.sqrt(0.25 * 0.75 / 4000)
     found = file.load()
     assert lines[2].unitWeight == pytest.approx(np.max(found.weight[found.process_id == 2]))
@@ -117,11 +121,14 @@ def test_the_header_keeps_the_card_and_the_figures_whatever_they_contain(tmp_pat
     file = read(tmp_path / "e.lhe")
     assert file.header["card"] == CARD.strip()
     assert file.header["binn"] == "mode: exact"
-    assert file.figures["figures"] == {"efficiency": 0.25} and file.figures["seed"] == 7
-    assert file.figures["events"] == 600 and file.figures["cross_section_pb"] == 5.0
+    assert file.figures["figures"] == {"efficiency": 0.25}
+    assert file.figures["seed"] == 7
+    assert file.figures["events"] == 600
+    assert file.figures["cross_section_pb"] == 5.0
     text = (tmp_path / "e.lhe").read_text()
     # Readers that look for tags line by line must not meet one inside the card.
-    assert text.count("<init>") == 1 and "]]&gt;" in text
+    assert text.count("<init>") == 1
+    assert "]]&gt;" in text
 
 
 def test_attributes_and_weight_groups_of_events_are_read_back(tmp_path):
@@ -179,7 +186,8 @@ def test_a_file_of_another_program_is_read_without_our_header(tmp_path):
     start, end = text.index("<header>"), text.index("</header>") + len("</header>")
     (tmp_path / "other.lhe").write_text(text[:start] + text[end:])
     file = read(tmp_path / "other.lhe")
-    assert len(file.load()) == 50 and file.header == {}
+    assert len(file.load()) == 50
+    assert file.header == {}
     with pytest.raises(UserError, match="no header block <binnis>"):
         _ = file.figures
 

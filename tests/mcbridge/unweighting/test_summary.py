@@ -38,7 +38,8 @@ def test_an_empty_summary_has_figures_of_zero():
 def test_the_tables_name_efficiency_and_kish_size():
     summary = WeightSummary()
     summary.add(np.array([0.0, 0.5, -1.5]))
-    assert "efficiency, all trials" in str(summary) and "Kish" in str(summary)
+    assert "efficiency, all trials" in str(summary)
+    assert "Kish" in str(summary)
     assert summary._repr_html_().startswith("<table>")
     assert summary.negative_fraction == pytest.approx(0.75)
 

@@ -82,7 +82,8 @@ def test_negative_weights_keep_their_sign_and_the_signed_moments():
     stream = unweight_points(source, sampler, pilot(source, sampler, Exact()), 40_000, Streams(3))
     u, _, weight = collect(stream)
     assert set(np.unique(np.sign(weight))) == {-1.0, 1.0}
-    assert np.all(weight[u[:, 1] < 0.5] < 0.0) and np.all(weight[u[:, 1] >= 0.5] > 0.0)
+    assert np.all(weight[u[:, 1] < 0.5] < 0.0)
+    assert np.all(weight[u[:, 1] >= 0.5] > 0.0)
     check_moments(u, weight, {"u1": (lambda u: u[:, 1], 0.75 * (1 - 2 / 16) / (1 - 2 / 8)), "u0": MOMENTS["u0"]})
     totals = stream.totals
     assert abs(totals.cross_section - 5.0 * 0.75) < 4.0 * totals.error
@@ -188,13 +189,15 @@ def test_progress_tells_events_trials_and_efficiency():
     assert [status.events for status in seen] == sorted(status.events for status in seen)
     assert seen[-1].events == seen[-1].n_events == 1000
     assert seen[-1].trials == 512 * len(seen)
-    assert 0.0 < seen[-1].efficiency < 1.0 and seen[-1].rate > 0.0
+    assert 0.0 < seen[-1].efficiency < 1.0
+    assert seen[-1].rate > 0.0
 
 
 def test_totals_print_as_tables():
     stream = unweight_points(Wedge(), Power(0.3), [25.0], 100, Streams(12))
     collect(stream)
-    assert "100 of 100" in str(stream.totals) and "efficiency after cuts" in stream.totals._repr_html_()
+    assert "100 of 100" in str(stream.totals)
+    assert "efficiency after cuts" in stream.totals._repr_html_()
     assert stream.totals.as_dict()["events"] == 100
 
 
@@ -255,7 +258,8 @@ def test_rare_failures_are_counted_and_frequent_ones_end_the_run():
 
     guard = Guard()
     collect(unweight_points(Sick(3e-4), Power(0.0), [30.0], 5000, Streams(17), guard=guard))
-    assert guard.log.failures > 0 and guard.log.evaluations > 5000
+    assert guard.log.failures > 0
+    assert guard.log.evaluations > 5000
     assert guard.log.examples[0].u[0] < 3e-4
     with pytest.raises(AmplitudeError, match="not finite"):
         collect(unweight_points(Sick(0.01), Power(0.0), [30.0], 5000, Streams(17)))
