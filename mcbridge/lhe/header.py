@@ -71,7 +71,8 @@ def normalisation(sums: Sums, info: RunInfo) -> float:
     if sums.total == 0.0 or sums.total * info.cross_section <= 0.0:
         raise UserError(
             f"the events' relative weights add up to {sums.total:.4g} and the cross section is {info.cross_section:.4g}"
-            " pb: no factor makes their mean the cross section; give the integral of the absolute value (RunInfo.absolute)"
+            " pb: no factor makes their mean the cross section; give the integral of the absolute value"
+            " (RunInfo.absolute)"
         )
     return info.cross_section * sums.events / sums.total
 

@@ -58,8 +58,8 @@ class RunInfo:
         absolute: integral of the absolute value [pb]. With it, every event of relative weight r gets ``XWGTUP = r
             absolute / <|r|>``, so that the mean of XWGTUP is the cross section within its statistical error; without it
             (None), ``XWGTUP = r cross_section / <r>``, and the mean is the cross section exactly. Both are the same
-            where no weight is negative; with many negative weights the first keeps the fluctuation of ``<r>`` out of every
-            single weight.
+            where no weight is negative; with many negative weights the first keeps the fluctuation of ``<r>`` out of
+            every single weight.
         processes: a name for each process id (LPRUP). Ids that no event has get a line with cross section 0.
         card: text of the run card.
         figures: what else the header should say, as JSON. No timings: the same run must give the same bytes.
