@@ -1,0 +1,345 @@
+// The coupling flow on tiles of LANES points: sampling, density, gradient. Included once per instruction set, with
+// MCB_NAMESPACE set to a name of its own, so that no code compiled for one set is ever linked into another.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "architecture.hpp"
+#include "dense.hpp"
+#include "kernel_table.hpp"
+#include "spline.hpp"
+
+namespace MCB_NAMESPACE {
+
+using mcbridge::Architecture;
+using mcbridge::Block;
+using mcbridge::Kind;
+using mcbridge::Layer;
+
+// Room for one tile; made once per call and thread.
+template <class T>
+struct Workspace {
+    int dim, widest, bins, blocks, depth;
+    std::vector<T> coordinates;  // dim rows
+    std::vector<T> rows_a, rows_b;
+    std::vector<T> ew, eh;
+    // kept for the backward pass, by block
+    std::vector<std::vector<T>> before;       // coordinates before the block
+    std::vector<std::vector<std::vector<T>>> activations;  // inputs of every layer, and the outputs
+    std::vector<T> g_coordinates, g_rows_a, g_rows_b, turned, zeros;
+
+    Workspace(const Architecture& a, bool gradient)
+        : dim(a.dim), widest(a.widest), bins(a.bins), blocks(static_cast<int>(a.blocks.size())),
+          depth(static_cast<int>(a.blocks[0].layers.size())) {
+        const std::size_t L = LANES;
+        coordinates.assign(static_cast<std::size_t>(dim) * L, T(0));
+        rows_a.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
+        rows_b.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
+        ew.assign(static_cast<std::size_t>(bins) * L, T(0));
+        eh.assign(static_cast<std::size_t>(bins) * L, T(0));
+        if (!gradient) return;
+        g_coordinates = coordinates;
+        g_rows_a = rows_a;
+        g_rows_b = rows_b;
+        zeros.assign(static_cast<std::size_t>(widest) + 1, T(0));
+        turned.assign((static_cast<std::size_t>(widest) + 64) * L, T(0));
+        before.assign(static_cast<std::size_t>(blocks), coordinates);
+        activations.resize(static_cast<std::size_t>(blocks));
+        for (int b = 0; b < blocks; ++b) {
+            const Block& block = a.blocks[static_cast<std::size_t>(b)];
+            auto& kept = activations[static_cast<std::size_t>(b)];
+            for (const Layer& layer : block.layers) kept.emplace_back(static_cast<std::size_t>(layer.in + 1) * L);
+            kept.emplace_back(static_cast<std::size_t>(block.layers.back().out + 1) * L);
+        }
+    }
+};
+
+// Rows of what the conditioner sees.
+template <class T>
+inline void gather_inputs(const Architecture& a, const Block& block, const T* __restrict y,
+                          const T* __restrict context, T* __restrict in) {
+    int row = 0;
+    for (int c : block.conditioning) {
+        const T* __restrict from = y + c * LANES;
+        if (a.periodic[static_cast<std::size_t>(c)]) {
+            T* __restrict cosine = in + row * LANES;
+            T* __restrict sine = in + (row + 1) * LANES;
+            for (int l = 0; l < LANES; ++l) turn(from[l], cosine[l], sine[l]);
+            row += 2;
+        } else {
+            T* __restrict to = in + row * LANES;
+            for (int l = 0; l < LANES; ++l) to[l] = T(2) * from[l] - T(1);
+            row += 1;
+        }
+    }
+    for (int k = 0; k < a.context * LANES; ++k) in[row * LANES + k] = context[k];
+}
+
+// The conditioner; returns the rows of its output, in one of the two buffers.
+template <class T>
+inline const T* conditioner(const Block& block, const T* __restrict params, T* a, T* b) {
+    T* in = a;
+    T* out = b;
+    const std::size_t depth = block.layers.size();
+    for (std::size_t i = 0; i < depth; ++i) {
+        const Layer& layer = block.layers[i];
+        if (i + 1 < depth)
+            dense<T, true>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
+        else
+            dense<T, false>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
+        std::swap(in, out);
+    }
+    return in;
+}
+
+template <class T>
+inline void shift(T* __restrict y, T by) {  // y -> frac(y + by)
+    for (int l = 0; l < LANES; ++l) {
+        const T x = y[l] + by;
+        const T f = x - floor_of(x);
+        y[l] = x == T(1) && by == T(0) ? T(1) : f;
+    }
+}
+
+constexpr double AFFINE_EDGE = 1e-6;
+
+// Affine coupling of logits, density direction (raw: rows a and t).
+template <class T>
+inline void affine_forward(const T* __restrict raw, T* __restrict y, T* __restrict log_q) {
+    for (int l = 0; l < LANES; ++l) {
+        const T e = exponential(T(2.0 / 3.0) * raw[l]);
+        const T s = T(3) * (T(1) - T(2) / (e + T(1)));
+        T x = y[l] < T(AFFINE_EDGE) ? T(AFFINE_EDGE) : y[l];
+        x = x > T(1) - T(AFFINE_EDGE) ? T(1) - T(AFFINE_EDGE) : x;
+        const T v = exponential(s) * (logarithm(x) - logarithm(T(1) - x)) + raw[LANES + l];
+        const T z = sigmoid(v);
+        // log z(1-z) = -softplus(v) - softplus(-v)
+        log_q[l] += s - softplus(v) - softplus(-v) - logarithm(x) - logarithm(T(1) - x);
+        y[l] = z;
+    }
+}
+
+template <class T>
+inline void affine_inverse(const T* __restrict raw, T* __restrict z, T* __restrict log_q) {
+    for (int l = 0; l < LANES; ++l) {
+        const T e = exponential(T(2.0 / 3.0) * raw[l]);
+        const T s = T(3) * (T(1) - T(2) / (e + T(1)));
+        T x = z[l] < T(AFFINE_EDGE) ? T(AFFINE_EDGE) : z[l];
+        x = x > T(1) - T(AFFINE_EDGE) ? T(1) - T(AFFINE_EDGE) : x;
+        const T v = logarithm(x) - logarithm(T(1) - x);
+        T r = (v - raw[LANES + l]) * exponential(-s);
+        T y = sigmoid(r);
+        y = y < T(AFFINE_EDGE) ? T(AFFINE_EDGE) : y;
+        y = y > T(1) - T(AFFINE_EDGE) ? T(1) - T(AFFINE_EDGE) : y;
+        log_q[l] += s - softplus(v) - softplus(-v) - logarithm(y) - logarithm(T(1) - y);
+        z[l] = y;
+    }
+}
+
+// Backward of affine_forward: x is the coordinate before the block.
+template <class T>
+inline void affine_backward(const T* __restrict raw, const T* __restrict before, const T* __restrict upstream,
+                            T* __restrict g_y, T* __restrict g_raw) {
+    for (int l = 0; l < LANES; ++l) {
+        const T e = exponential(T(2.0 / 3.0) * raw[l]);
+        const T th = T(1) - T(2) / (e + T(1));
+        const T s = T(3) * th, scale = exponential(s);
+        const bool low = before[l] < T(AFFINE_EDGE), high = before[l] > T(1) - T(AFFINE_EDGE);
+        const T x = low ? T(AFFINE_EDGE) : (high ? T(1) - T(AFFINE_EDGE) : before[l]);
+        const T logit = logarithm(x) - logarithm(T(1) - x);
+        const T v = scale * logit + raw[LANES + l];
+        const T z = sigmoid(v);
+        const T g_v = g_y[l] * z * (T(1) - z) + upstream[l] * (T(1) - T(2) * z);
+        const T g_s = g_v * scale * logit + upstream[l];
+        g_raw[l] = g_s * (T(1) - th * th);
+        g_raw[LANES + l] = g_v;
+        const T ix = T(1) / (x * (T(1) - x));
+        const T g_x = (g_v * scale - upstream[l] * (T(1) - T(2) * x)) * ix;
+        g_y[l] = low || high ? T(0) : g_x;
+    }
+}
+
+// One block in one direction on the tile `y` (dim rows), given the rows of the conditioner's output.
+template <class T, bool SAMPLE>
+inline void transform(const Architecture& a, const Block& block, const T* __restrict raw, Workspace<T>& w, T* y,
+                      T* __restrict log_q) {
+    const int P = a.outputs_per_coordinate();
+    int index = 0;
+    for (int c : block.transformed) {
+        const T* own = raw + static_cast<std::ptrdiff_t>(index++) * P * LANES;
+        T* at = y + c * LANES;
+        if (a.kind == Kind::affine) {
+            if (SAMPLE) affine_inverse(own, at, log_q);
+            else affine_forward(own, at, log_q);
+            continue;
+        }
+        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0;
+        const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
+        Row<T> sw, sh;
+        Bin<T> bin;
+        softmax(own, a.bins, w.ew.data(), sw);
+        softmax(own + a.bins * LANES, a.bins, w.eh.data(), sh);
+        if (periodic && block.half_turn) shift(at, T(0.5));
+        find_bin<T, SAMPLE>(shape, own, w.ew.data(), w.eh.data(), sw, sh, at, bin);
+        if (SAMPLE) spline_inverse(bin, at, log_q);
+        else spline_forward(bin, at, log_q);
+        if (periodic && block.half_turn) shift(at, T(0.5));
+    }
+}
+
+template <class T>
+void load(const T* from, int columns, std::ptrdiff_t n, T* rows) {  // (n, columns) -> feature-major, padded
+    for (int c = 0; c < columns; ++c)
+        for (int l = 0; l < LANES; ++l) rows[c * LANES + l] = l < n ? from[l * columns + c] : T(0.5);
+}
+
+template <class T>
+void unload(const T* rows, int columns, std::ptrdiff_t n, T* to) {
+    for (int l = 0; l < n; ++l)
+        for (int c = 0; c < columns; ++c) to[l * columns + c] = rows[c * LANES + l];
+}
+
+// n <= LANES points of one channel, in either direction.
+template <class T, bool SAMPLE>
+void tile(const Architecture& a, const T* params, const T* in, const T* context, std::ptrdiff_t n, T* out, T* log_q,
+          Workspace<T>& w, T* context_rows) {
+    T* y = w.coordinates.data();
+    load(in, a.dim, n, y);
+    load(context, a.context, n, context_rows);
+    Row<T> sum;
+    for (int l = 0; l < LANES; ++l) sum[l] = T(0);
+    const int count = static_cast<int>(a.blocks.size());
+    for (int i = 0; i < count; ++i) {
+        const Block& block = a.blocks[static_cast<std::size_t>(SAMPLE ? count - 1 - i : i)];
+        gather_inputs(a, block, y, context_rows, w.rows_a.data());
+        const T* raw = conditioner(block, params, w.rows_a.data(), w.rows_b.data());
+        transform<T, SAMPLE>(a, block, raw, w, y, sum);
+    }
+    unload(y, a.dim, n, out);
+    for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
+}
+
+// Adds the gradient of sum_l upstream_l log q(y_l) of n <= LANES points to `grad`.
+template <class T>
+void gradient_tile(const Architecture& a, const T* params, const T* transposed, const T* in, const T* context,
+                   const T* upstream_in, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context, Workspace<T>& w,
+                   T* context_rows) {
+    T* y = w.coordinates.data();
+    load(in, a.dim, n, y);
+    load(context, a.context, n, context_rows);
+    Row<T> sum, upstream;
+    for (int l = 0; l < LANES; ++l) {
+        sum[l] = T(0);
+        upstream[l] = l < n ? upstream_in[l] : T(0);
+    }
+    const std::size_t count = a.blocks.size();
+    for (std::size_t b = 0; b < count; ++b) {
+        const Block& block = a.blocks[b];
+        auto& kept = w.activations[b];
+        std::copy(y, y + a.dim * LANES, w.before[b].begin());
+        gather_inputs(a, block, y, context_rows, kept[0].data());
+        const std::size_t depth = block.layers.size();
+        for (std::size_t i = 0; i < depth; ++i) {
+            const Layer& layer = block.layers[i];
+            if (i + 1 < depth)
+                dense<T, true>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
+                               layer.in, layer.out);
+            else
+                dense<T, false>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
+                                layer.in, layer.out);
+        }
+        transform<T, false>(a, block, kept[depth].data(), w, y, sum);
+    }
+    for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
+
+    T* g_y = w.g_coordinates.data();
+    std::fill(w.g_coordinates.begin(), w.g_coordinates.end(), T(0));
+    const int P = a.outputs_per_coordinate();
+    for (std::size_t b = count; b-- > 0;) {
+        const Block& block = a.blocks[b];
+        auto& kept = w.activations[b];
+        const T* raw = kept.back().data();
+        T* g_raw = w.g_rows_a.data();
+        int index = 0;
+        for (int c : block.transformed) {
+            const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(index++) * P * LANES;
+            const T* own = raw + offset;
+            T* x = w.before[b].data() + c * LANES;
+            if (a.kind == Kind::affine) {
+                affine_backward(own, x, upstream, g_y + c * LANES, g_raw + offset);
+                continue;
+            }
+            const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0;
+            const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
+            Row<T> sw, sh;
+            Bin<T> bin;
+            softmax(own, a.bins, w.ew.data(), sw);
+            softmax(own + a.bins * LANES, a.bins, w.eh.data(), sh);
+            if (periodic && block.half_turn) shift(x, T(0.5));
+            find_bin<T, false>(shape, own, w.ew.data(), w.eh.data(), sw, sh, x, bin);
+            spline_backward(shape, bin, w.ew.data(), w.eh.data(), sw, sh, x, upstream, g_y + c * LANES, g_raw + offset);
+        }
+        T* g_out = g_raw;
+        T* g_in = w.g_rows_b.data();
+        for (std::size_t i = block.layers.size(); i-- > 0;) {
+            const Layer& layer = block.layers[i];
+            dense_backward_weight(kept[i].data(), g_out, grad + layer.weight, grad + layer.bias, layer.in, layer.out,
+                                  w.turned.data());
+            if (layer.in == 0) break;
+            dense_backward_input(transposed + layer.weight, w.zeros.data(), g_out, g_in, layer.in, layer.out);
+            if (i > 0) {
+                const T* __restrict activation = kept[i].data();
+                for (int k = 0; k < layer.in * LANES; ++k) g_in[k] = activation[k] > T(0) ? g_in[k] : T(LEAK) * g_in[k];
+            }
+            std::swap(g_out, g_in);
+        }
+        if (block.inputs == 0) continue;
+        // g_out now holds the gradient with respect to the rows of gather_inputs
+        int row = 0;
+        const T tau = T(6.283185307179586476925);
+        for (int c : block.conditioning) {
+            T* g = g_y + c * LANES;
+            if (a.periodic[static_cast<std::size_t>(c)]) {
+                const T* cosine = kept[0].data() + row * LANES;
+                const T* sine = kept[0].data() + (row + 1) * LANES;
+                for (int l = 0; l < LANES; ++l)
+                    g[l] += tau * (g_out[(row + 1) * LANES + l] * cosine[l] - g_out[row * LANES + l] * sine[l]);
+                row += 2;
+            } else {
+                for (int l = 0; l < LANES; ++l) g[l] += T(2) * g_out[row * LANES + l];
+                row += 1;
+            }
+        }
+        if (grad_context)
+            for (std::ptrdiff_t l = 0; l < n; ++l)
+                for (int k = 0; k < a.context; ++k) grad_context[l * a.context + k] += g_out[(row + k) * LANES + l];
+    }
+}
+
+template <class T, bool SAMPLE>
+void run(const Architecture& a, const T* params, const T* in, const T* context, std::ptrdiff_t n, T* out, T* log_q) {
+    Workspace<T> w(a, false);
+    std::vector<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    for (std::ptrdiff_t i = 0; i < n; i += LANES)
+        tile<T, SAMPLE>(a, params, in + i * a.dim, context ? context + i * a.context : nullptr,
+                        std::min<std::ptrdiff_t>(LANES, n - i), out + i * a.dim, log_q + i, w, context_rows.data());
+}
+
+template <class T>
+void run_gradient(const Architecture& a, const T* params, const T* transposed, const T* in, const T* context,
+                  const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context) {
+    Workspace<T> w(a, true);
+    std::vector<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    for (std::ptrdiff_t i = 0; i < n; i += LANES)
+        gradient_tile<T>(a, params, transposed, in + i * a.dim, context ? context + i * a.context : nullptr,
+                         upstream + i, std::min<std::ptrdiff_t>(LANES, n - i), log_q + i, grad,
+                         grad_context ? grad_context + i * a.context : nullptr, w, context_rows.data());
+}
+
+template <class T>
+mcbridge::KernelTable<T> table() {
+    return {run<T, true>, run<T, false>, run_gradient<T>};
+}
+
+}  // namespace MCB_NAMESPACE
