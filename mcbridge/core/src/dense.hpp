@@ -5,9 +5,6 @@
 
 namespace MCB_NAMESPACE {
 
-#ifndef MCB_VECTOR_BYTES
-#define MCB_VECTOR_BYTES 16
-#endif
 #ifndef MCB_ROWS
 #define MCB_ROWS 4
 #endif
@@ -15,38 +12,25 @@ namespace MCB_NAMESPACE {
 #define MCB_COLUMNS 2
 #endif
 
-// The vector type of the instruction set; unaligned, since tiles start anywhere.
-template <class T>
-struct Vector;
-template <>
-struct Vector<float> {
-    typedef float type __attribute__((vector_size(MCB_VECTOR_BYTES), aligned(4), may_alias));
-};
-template <>
-struct Vector<double> {
-    typedef double type __attribute__((vector_size(MCB_VECTOR_BYTES), aligned(8), may_alias));
-};
-
 constexpr float LEAK = 0.01f;
 
 // ROWS output rows, COLUMNS vectors of lanes at once: their sums stay in registers. Weight rows are `stride` apart.
 template <class T, bool RELU, int ROWS, int COLUMNS>
 inline void dense_patch(const T* __restrict weight, int stride, const T* __restrict bias, const T* __restrict in,
                         T* __restrict out, int n_in) {
-    using V = typename Vector<T>::type;
-    constexpr int W = MCB_VECTOR_BYTES / sizeof(T);
-    V sum[ROWS][COLUMNS];
+    constexpr int W = WIDTH<T>;
+    V<T> sum[ROWS][COLUMNS];
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 8
-        for (int c = 0; c < COLUMNS; ++c) sum[r][c] = V{} + bias[r];
+        for (int c = 0; c < COLUMNS; ++c) sum[r][c] = all(bias[r]);
     for (int i = 0; i < n_in; ++i) {
-        V x[COLUMNS];
+        V<T> x[COLUMNS];
 #pragma GCC unroll 8
-        for (int c = 0; c < COLUMNS; ++c) x[c] = *reinterpret_cast<const V*>(in + i * LANES + c * W);
+        for (int c = 0; c < COLUMNS; ++c) x[c] = get(in + i * LANES + c * W);
 #pragma GCC unroll 8
         for (int r = 0; r < ROWS; ++r) {
-            const V w = V{} + weight[r * stride + i];
+            const V<T> w = all(weight[r * stride + i]);
 #pragma GCC unroll 8
             for (int c = 0; c < COLUMNS; ++c) sum[r][c] += w * x[c];
         }
@@ -55,16 +39,16 @@ inline void dense_patch(const T* __restrict weight, int stride, const T* __restr
     for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 8
         for (int c = 0; c < COLUMNS; ++c) {
-            V y = sum[r][c];
-            if (RELU) y = y > V{} ? y : y * T(LEAK);
-            *reinterpret_cast<V*>(out + r * LANES + c * W) = y;
+            V<T> y = sum[r][c];
+            if (RELU) y = y > T(0) ? y : y * T(LEAK);
+            put(out + r * LANES + c * W, y);
         }
 }
 
 template <class T, bool RELU, int ROWS>
 inline void dense_rows(const T* __restrict weight, int stride, const T* __restrict bias, const T* __restrict in,
                        T* __restrict out, int n_in) {
-    constexpr int W = MCB_VECTOR_BYTES / sizeof(T);
+    constexpr int W = WIDTH<T>;
     static_assert(LANES % (W * MCB_COLUMNS) == 0, "a tile is a whole number of patches");
     for (int l = 0; l < LANES; l += W * MCB_COLUMNS)
         dense_patch<T, RELU, ROWS, MCB_COLUMNS>(weight, stride, bias, in + l, out + l, n_in);
@@ -91,8 +75,7 @@ inline void dense_backward_input(const T* __restrict transposed, const T* __rest
 template <class T>
 inline void dense_backward_weight(const T* __restrict in, const T* __restrict g_out, T* __restrict g_weight,
                                   T* __restrict g_bias, int n_in, int n_out, T* __restrict turned) {
-    constexpr int WIDE = MCB_VECTOR_BYTES / sizeof(T);
-    using W = typename Vector<T>::type;
+    constexpr int WIDE = WIDTH<T>;
     const int padded = (n_in + WIDE - 1) / WIDE * WIDE;
     for (int l = 0; l < LANES; ++l) {
         for (int i = 0; i < n_in; ++i) turned[l * padded + i] = in[i * LANES + l];
@@ -102,15 +85,15 @@ inline void dense_backward_weight(const T* __restrict in, const T* __restrict g_
     for (; o + 4 <= n_out; o += 4) {
         const T* __restrict g = g_out + o * LANES;
         for (int i = 0; i < padded; i += WIDE) {
-            W s0{}, s1{}, s2{}, s3{};
+            V<T> s0{}, s1{}, s2{}, s3{};
             for (int l = 0; l < LANES; ++l) {
-                const W x = *reinterpret_cast<const W*>(turned + l * padded + i);
+                const V<T> x = get(turned + l * padded + i);
                 s0 += g[l] * x;
                 s1 += g[LANES + l] * x;
                 s2 += g[2 * LANES + l] * x;
                 s3 += g[3 * LANES + l] * x;
             }
-            const W* sums[4] = {&s0, &s1, &s2, &s3};
+            const V<T>* sums[4] = {&s0, &s1, &s2, &s3};
             for (int r = 0; r < 4; ++r) {
                 T* __restrict target = g_weight + (o + r) * n_in + i;
                 const int left = n_in - i < WIDE ? n_in - i : WIDE;

@@ -65,11 +65,16 @@ inline void gather_inputs(const Architecture& a, const Block& block, const T* __
         if (a.periodic[static_cast<std::size_t>(c)]) {
             T* __restrict cosine = in + row * LANES;
             T* __restrict sine = in + (row + 1) * LANES;
-            for (int l = 0; l < LANES; ++l) turn(from[l], cosine[l], sine[l]);
+            for (int l = 0; l < LANES; l += WIDTH<T>) {
+                V<T> x, y;
+                turn(get(from + l), x, y);
+                put(cosine + l, x);
+                put(sine + l, y);
+            }
             row += 2;
         } else {
             T* __restrict to = in + row * LANES;
-            for (int l = 0; l < LANES; ++l) to[l] = T(2) * from[l] - T(1);
+            for (int l = 0; l < LANES; l += WIDTH<T>) put(to + l, T(2) * get(from + l) - T(1));
             row += 1;
         }
     }
@@ -94,97 +99,124 @@ inline const T* conditioner(const Block& block, const T* __restrict params, T* a
 }
 
 template <class T>
-inline void shift(T* __restrict y, T by) {  // y -> frac(y + by)
-    for (int l = 0; l < LANES; ++l) {
-        const T x = y[l] + by;
-        const T f = x - floor_of(x);
-        y[l] = x == T(1) && by == T(0) ? T(1) : f;
-    }
+inline V<T> half_turn(V<T> y) {  // frac(y + 1/2)
+    const V<T> x = y + T(0.5);
+    return x - floor_of(x);
 }
 
 constexpr double AFFINE_EDGE = 1e-6;
 
-// Affine coupling of logits, density direction (raw: rows a and t).
 template <class T>
-inline void affine_forward(const T* __restrict raw, T* __restrict y, T* __restrict log_q) {
-    for (int l = 0; l < LANES; ++l) {
-        const T e = exponential(T(2.0 / 3.0) * raw[l]);
-        const T s = T(3) * (T(1) - T(2) / (e + T(1)));
-        T x = y[l] < T(AFFINE_EDGE) ? T(AFFINE_EDGE) : y[l];
-        x = x > T(1) - T(AFFINE_EDGE) ? T(1) - T(AFFINE_EDGE) : x;
-        const T v = exponential(s) * (logarithm(x) - logarithm(T(1) - x)) + raw[LANES + l];
-        const T z = sigmoid(v);
-        // log z(1-z) = -softplus(v) - softplus(-v)
-        log_q[l] += s - softplus(v) - softplus(-v) - logarithm(x) - logarithm(T(1) - x);
-        y[l] = z;
-    }
+inline V<T> inside_edges(V<T> x) {
+    return at_most(at_least(x, T(AFFINE_EDGE)), T(1) - T(AFFINE_EDGE));
+}
+
+// log scale s = 3 tanh(a / 3) of an affine coupling; th is the tanh
+template <class T>
+inline V<T> log_scale(V<T> a, V<T>& th) {
+    th = T(1) - T(2) / (exponential(T(2.0 / 3.0) * a) + T(1));
+    return T(3) * th;
+}
+
+// Affine coupling of logits, density direction.
+template <class T>
+inline V<T> affine_forward(V<T> a, V<T> shift, V<T> y, V<T>& log_q) {
+    V<T> th;
+    const V<T> s = log_scale<T>(a, th);
+    const V<T> x = inside_edges<T>(y);
+    const V<T> lower = logarithm(x), upper = logarithm(T(1) - x);
+    const V<T> v = exponential(s) * (lower - upper) + shift;
+    // log z(1-z) = -softplus(v) - softplus(-v)
+    log_q += s - softplus(v) - softplus(-v) - lower - upper;
+    return sigmoid(v);
 }
 
 template <class T>
-inline void affine_inverse(const T* __restrict raw, T* __restrict z, T* __restrict log_q) {
-    for (int l = 0; l < LANES; ++l) {
-        const T e = exponential(T(2.0 / 3.0) * raw[l]);
-        const T s = T(3) * (T(1) - T(2) / (e + T(1)));
-        T x = z[l] < T(AFFINE_EDGE) ? T(AFFINE_EDGE) : z[l];
-        x = x > T(1) - T(AFFINE_EDGE) ? T(1) - T(AFFINE_EDGE) : x;
-        const T v = logarithm(x) - logarithm(T(1) - x);
-        T r = (v - raw[LANES + l]) * exponential(-s);
-        T y = sigmoid(r);
-        y = y < T(AFFINE_EDGE) ? T(AFFINE_EDGE) : y;
-        y = y > T(1) - T(AFFINE_EDGE) ? T(1) - T(AFFINE_EDGE) : y;
-        log_q[l] += s - softplus(v) - softplus(-v) - logarithm(y) - logarithm(T(1) - y);
-        z[l] = y;
-    }
+inline V<T> affine_inverse(V<T> a, V<T> shift, V<T> z, V<T>& log_q) {
+    V<T> th;
+    const V<T> s = log_scale<T>(a, th);
+    const V<T> x = inside_edges<T>(z);
+    const V<T> v = logarithm(x) - logarithm(T(1) - x);
+    const V<T> y = inside_edges<T>(sigmoid((v - shift) * exponential(-s)));
+    log_q += s - softplus(v) - softplus(-v) - logarithm(y) - logarithm(T(1) - y);
+    return y;
 }
 
-// Backward of affine_forward: x is the coordinate before the block.
+// Backward of affine_forward: y is the coordinate before the block; returns dL/dy.
 template <class T>
-inline void affine_backward(const T* __restrict raw, const T* __restrict before, const T* __restrict upstream,
-                            T* __restrict g_y, T* __restrict g_raw) {
-    for (int l = 0; l < LANES; ++l) {
-        const T e = exponential(T(2.0 / 3.0) * raw[l]);
-        const T th = T(1) - T(2) / (e + T(1));
-        const T s = T(3) * th, scale = exponential(s);
-        const bool low = before[l] < T(AFFINE_EDGE), high = before[l] > T(1) - T(AFFINE_EDGE);
-        const T x = low ? T(AFFINE_EDGE) : (high ? T(1) - T(AFFINE_EDGE) : before[l]);
-        const T logit = logarithm(x) - logarithm(T(1) - x);
-        const T v = scale * logit + raw[LANES + l];
-        const T z = sigmoid(v);
-        const T g_v = g_y[l] * z * (T(1) - z) + upstream[l] * (T(1) - T(2) * z);
-        const T g_s = g_v * scale * logit + upstream[l];
-        g_raw[l] = g_s * (T(1) - th * th);
-        g_raw[LANES + l] = g_v;
-        const T ix = T(1) / (x * (T(1) - x));
-        const T g_x = (g_v * scale - upstream[l] * (T(1) - T(2) * x)) * ix;
-        g_y[l] = low || high ? T(0) : g_x;
-    }
+inline V<T> affine_backward(V<T> a, V<T> shift, V<T> y, V<T> upstream, V<T> g_z, V<T>& g_a, V<T>& g_shift) {
+    V<T> th;
+    const V<T> s = log_scale<T>(a, th), scale = exponential(s);
+    const V<T> x = inside_edges<T>(y);
+    const V<T> logit = logarithm(x) - logarithm(T(1) - x);
+    const V<T> z = sigmoid(scale * logit + shift);
+    const V<T> g_v = g_z * z * (T(1) - z) + upstream * (T(1) - T(2) * z);
+    g_a = (g_v * scale * logit + upstream) * (T(1) - th * th);
+    g_shift = g_v;
+    const V<T> g_x = (g_v * scale - upstream * (T(1) - T(2) * x)) / (x * (T(1) - x));
+    return x == y ? g_x : V<T>{};
 }
 
 // One block in one direction on the tile `y` (dim rows), given the rows of the conditioner's output.
 template <class T, bool SAMPLE>
-inline void transform(const Architecture& a, const Block& block, const T* __restrict raw, Workspace<T>& w, T* y,
-                      T* __restrict log_q) {
+inline void transform(const Architecture& a, const Block& block, const T* raw, Workspace<T>& w, T* y, T* log_q) {
     const int P = a.outputs_per_coordinate();
+    T* ew = w.ew.data();
+    T* eh = w.eh.data();
     int index = 0;
     for (int c : block.transformed) {
         const T* own = raw + static_cast<std::ptrdiff_t>(index++) * P * LANES;
-        T* at = y + c * LANES;
-        if (a.kind == Kind::affine) {
-            if (SAMPLE) affine_inverse(own, at, log_q);
-            else affine_forward(own, at, log_q);
-            continue;
-        }
-        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0;
+        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
         const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
-        Row<T> sw, sh;
-        Bin<T> bin;
-        softmax(own, a.bins, w.ew.data(), sw);
-        softmax(own + a.bins * LANES, a.bins, w.eh.data(), sh);
-        if (periodic && block.half_turn) shift(at, T(0.5));
-        find_bin<T, SAMPLE>(shape, own, w.ew.data(), w.eh.data(), sw, sh, at, bin);
-        if (SAMPLE) spline_inverse(bin, at, log_q);
-        else spline_forward(bin, at, log_q);
-        if (periodic && block.half_turn) shift(at, T(0.5));
+        for (int l = 0; l < LANES; l += WIDTH<T>) {
+            V<T> at = get(y + c * LANES + l), sum = get(log_q + l);
+            if (a.kind == Kind::affine) {
+                const V<T> first = get(own + l), second = get(own + LANES + l);
+                at = SAMPLE ? affine_inverse<T>(first, second, at, sum) : affine_forward<T>(first, second, at, sum);
+            } else {
+                const V<T> sw = softmax(own + l, a.bins, ew), sh = softmax(own + a.bins * LANES + l, a.bins, eh);
+                if (turned) at = half_turn<T>(at);
+                const Bin<T> bin = find_bin<T, SAMPLE>(shape, own + l, ew, eh, sw, sh, at);
+                at = SAMPLE ? spline_inverse<T>(bin, at, sum) : spline_forward<T>(bin, at, sum);
+                if (turned) at = half_turn<T>(at);
+            }
+            put(y + c * LANES + l, at);
+            put(log_q + l, sum);
+        }
+    }
+}
+
+// Backward of a block: g_y (dim rows) holds dL/d(coordinates after it) and gets dL/d(transformed coordinates before).
+template <class T>
+inline void transform_backward(const Architecture& a, const Block& block, const T* raw, Workspace<T>& w,
+                               const T* before, const T* upstream, T* g_y, T* g_raw) {
+    const int P = a.outputs_per_coordinate();
+    T* ew = w.ew.data();
+    T* eh = w.eh.data();
+    int index = 0;
+    for (int c : block.transformed) {
+        const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(index++) * P * LANES;
+        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
+        const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
+        for (int l = 0; l < LANES; l += WIDTH<T>) {
+            const T* own = raw + offset + l;
+            T* g_own = g_raw + offset + l;
+            V<T> x = get(before + c * LANES + l);
+            const V<T> up = get(upstream + l), g = get(g_y + c * LANES + l);
+            V<T> result;
+            if (a.kind == Kind::affine) {
+                V<T> g_a, g_shift;
+                result = affine_backward<T>(get(own), get(own + LANES), x, up, g, g_a, g_shift);
+                put(g_own, g_a);
+                put(g_own + LANES, g_shift);
+            } else {
+                const V<T> sw = softmax(own, a.bins, ew), sh = softmax(own + a.bins * LANES, a.bins, eh);
+                if (turned) x = half_turn<T>(x);
+                const Bin<T> bin = find_bin<T, false>(shape, own, ew, eh, sw, sh, x);
+                result = spline_backward<T>(shape, bin, ew, eh, sw, sh, x, up, g, g_own);
+            }
+            put(g_y + c * LANES + l, result);
+        }
     }
 }
 
@@ -207,7 +239,7 @@ void tile(const Architecture& a, const T* params, const T* in, const T* context,
     T* y = w.coordinates.data();
     load(in, a.dim, n, y);
     load(context, a.context, n, context_rows);
-    Row<T> sum;
+    T sum[LANES];
     for (int l = 0; l < LANES; ++l) sum[l] = T(0);
     const int count = static_cast<int>(a.blocks.size());
     for (int i = 0; i < count; ++i) {
@@ -228,7 +260,7 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
     T* y = w.coordinates.data();
     load(in, a.dim, n, y);
     load(context, a.context, n, context_rows);
-    Row<T> sum, upstream;
+    T sum[LANES], upstream[LANES];
     for (int l = 0; l < LANES; ++l) {
         sum[l] = T(0);
         upstream[l] = l < n ? upstream_in[l] : T(0);
@@ -255,31 +287,12 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
 
     T* g_y = w.g_coordinates.data();
     std::fill(w.g_coordinates.begin(), w.g_coordinates.end(), T(0));
-    const int P = a.outputs_per_coordinate();
     for (std::size_t b = count; b-- > 0;) {
         const Block& block = a.blocks[b];
         auto& kept = w.activations[b];
         const T* raw = kept.back().data();
         T* g_raw = w.g_rows_a.data();
-        int index = 0;
-        for (int c : block.transformed) {
-            const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(index++) * P * LANES;
-            const T* own = raw + offset;
-            T* x = w.before[b].data() + c * LANES;
-            if (a.kind == Kind::affine) {
-                affine_backward(own, x, upstream, g_y + c * LANES, g_raw + offset);
-                continue;
-            }
-            const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0;
-            const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
-            Row<T> sw, sh;
-            Bin<T> bin;
-            softmax(own, a.bins, w.ew.data(), sw);
-            softmax(own + a.bins * LANES, a.bins, w.eh.data(), sh);
-            if (periodic && block.half_turn) shift(x, T(0.5));
-            find_bin<T, false>(shape, own, w.ew.data(), w.eh.data(), sw, sh, x, bin);
-            spline_backward(shape, bin, w.ew.data(), w.eh.data(), sw, sh, x, upstream, g_y + c * LANES, g_raw + offset);
-        }
+        transform_backward(a, block, raw, w, w.before[b].data(), upstream, g_y, g_raw);
         T* g_out = g_raw;
         T* g_in = w.g_rows_b.data();
         for (std::size_t i = block.layers.size(); i-- > 0;) {
@@ -290,7 +303,10 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
             dense_backward_input(transposed + layer.weight, w.zeros.data(), g_out, g_in, layer.in, layer.out);
             if (i > 0) {
                 const T* __restrict activation = kept[i].data();
-                for (int k = 0; k < layer.in * LANES; ++k) g_in[k] = activation[k] > T(0) ? g_in[k] : T(LEAK) * g_in[k];
+                for (int k = 0; k < layer.in * LANES; k += WIDTH<T>) {
+                    const V<T> g = get(g_in + k);
+                    put(g_in + k, get(activation + k) > T(0) ? g : g * T(LEAK));
+                }
             }
             std::swap(g_out, g_in);
         }

@@ -1,45 +1,95 @@
-// Elementary functions on tiles of LANES points, written so that the compiler turns each loop into vector code.
-// float32 versions are polynomials good to about one unit in the last place; float64 is the reference and uses libm.
+// Vectors of the instruction set and elementary functions on them. float32 versions are polynomials good to about one
+// unit in the last place; float64 is the reference and uses libm lane by lane.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
-#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#ifndef MCB_VECTOR_BYTES
+#define MCB_VECTOR_BYTES 16
+#endif
 
 namespace MCB_NAMESPACE {
 
-constexpr int LANES = 32;
+constexpr int LANES = 32;  // points of a tile
 
-inline float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
-    const float n = __builtin_rintf(x * 1.44269504088896341f);
-    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
+// V: numbers, M: integers of the same width, as comparisons give them. Unaligned, since tiles start anywhere.
+template <class T>
+struct Vector;
+template <>
+struct Vector<float> {
+    typedef float V __attribute__((vector_size(MCB_VECTOR_BYTES), aligned(4), may_alias));
+    typedef std::int32_t M __attribute__((vector_size(MCB_VECTOR_BYTES), aligned(4), may_alias));
+};
+template <>
+struct Vector<double> {
+    typedef double V __attribute__((vector_size(MCB_VECTOR_BYTES), aligned(8), may_alias));
+    typedef std::int64_t M __attribute__((vector_size(MCB_VECTOR_BYTES), aligned(8), may_alias));
+};
+template <class T>
+using V = typename Vector<T>::V;
+template <class T>
+using M = typename Vector<T>::M;
+template <class T>
+constexpr int WIDTH = MCB_VECTOR_BYTES / static_cast<int>(sizeof(T));
+
+template <class T>
+inline V<T> all(T x) {
+    return V<T>{} + x;
+}
+template <class T>
+inline V<T> get(const T* from) {
+    return *reinterpret_cast<const V<T>*>(from);
+}
+template <class T>
+inline void put(T* to, V<T> x) {
+    *reinterpret_cast<V<T>*>(to) = x;
+}
+
+using F = V<float>;
+using D = V<double>;
+using MF = M<float>;
+using MD = M<double>;
+
+inline F at_least(F x, float low) { return x < low ? all(low) : x; }
+inline F at_most(F x, float high) { return x > high ? all(high) : x; }
+inline D at_least(D x, double low) { return x < low ? all(low) : x; }
+inline D at_most(D x, double high) { return x > high ? all(high) : x; }
+template <class X>
+inline X clamp01(X x) {
+    return at_most(at_least(x, 0), 1);
+}
+
+inline F rounded(F x) { return (x + 12582912.0f) - 12582912.0f; }  // |x| < 2^22
+
+inline F exponential(F x) {
+    x = at_most(at_least(x, -87.0f), 88.0f);
+    const F n = rounded(x * 1.44269504088896341f);
+    const F r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    F p = all(1.9875691500e-4f);
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    const std::int32_t bits = (static_cast<std::int32_t>(n) + 127) << 23;
-    float scale;
-    std::memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    const MF bits = (__builtin_convertvector(n, MF) + 127) << 23;
+    return p * reinterpret_cast<F>(bits);
 }
 
-inline float logarithm(float x) {  // x > 0 and normal
-    std::int32_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    std::int32_t e = (bits >> 23) - 127;
-    const std::int32_t mantissa = (bits & 0x007fffff) | 0x3f800000;
-    float m;
-    std::memcpy(&m, &mantissa, sizeof m);
-    const bool upper = m > 1.41421356f;
+inline F logarithm(F x) {  // x > 0 and normal
+    const MF bits = reinterpret_cast<MF>(x);
+    MF e = (bits >> 23) - 127;
+    F m = reinterpret_cast<F>((bits & 0x007fffff) | 0x3f800000);
+    const MF upper = m > 1.41421356f;
     m = upper ? m * 0.5f : m;
-    e = upper ? e + 1 : e;
-    const float f = m - 1.0f;
-    float p = 7.0376836292e-2f;
+    e = e - upper;  // true is -1
+    const F f = m - 1.0f;
+    F p = all(7.0376836292e-2f);
     p = p * f - 1.1514610310e-1f;
     p = p * f + 1.1676998740e-1f;
     p = p * f - 1.2420140846e-1f;
@@ -48,50 +98,81 @@ inline float logarithm(float x) {  // x > 0 and normal
     p = p * f + 2.0000714765e-1f;
     p = p * f - 2.4999993993e-1f;
     p = p * f + 3.3333331174e-1f;
-    const float z = f * f;
-    const float k = static_cast<float>(e);
-    float y = p * f * z - 2.12194440e-4f * k - 0.5f * z;
+    const F z = f * f;
+    const F k = __builtin_convertvector(e, F);
+    const F y = p * f * z - 2.12194440e-4f * k - 0.5f * z;
     return f + y + 0.693359375f * k;
 }
 
-inline double exponential(double x) { return std::exp(x); }
-inline double logarithm(double x) { return std::log(x); }
+inline F root(F x) {
+#if defined(__x86_64__) && MCB_VECTOR_BYTES == 64
+    return reinterpret_cast<F>(_mm512_sqrt_ps(reinterpret_cast<__m512>(x)));
+#elif defined(__x86_64__) && MCB_VECTOR_BYTES == 32
+    return reinterpret_cast<F>(_mm256_sqrt_ps(reinterpret_cast<__m256>(x)));
+#elif defined(__x86_64__) && MCB_VECTOR_BYTES == 16
+    return reinterpret_cast<F>(_mm_sqrt_ps(reinterpret_cast<__m128>(x)));
+#else
+    for (int l = 0; l < WIDTH<float>; ++l) x[l] = __builtin_sqrtf(x[l]);
+    return x;
+#endif
+}
 
-inline float root(float x) { return __builtin_sqrtf(x); }
-inline double root(double x) { return __builtin_sqrt(x); }
-inline float floor_of(float x) { return __builtin_floorf(x); }
-inline double floor_of(double x) { return __builtin_floor(x); }
+template <class Function>
+inline D lane_by_lane(D x, Function f) {
+    for (int l = 0; l < WIDTH<double>; ++l) x[l] = f(x[l]);
+    return x;
+}
+inline D exponential(D x) {
+    return lane_by_lane(x, [](double a) { return std::exp(a); });
+}
+inline D logarithm(D x) {
+    return lane_by_lane(x, [](double a) { return std::log(a); });
+}
+inline D root(D x) {
+    return lane_by_lane(x, [](double a) { return std::sqrt(a); });
+}
+
+inline F floor_of(F x) {  // of numbers of order one
+    const F t = __builtin_convertvector(__builtin_convertvector(x, MF), F);
+    return t > x ? t - 1.0f : t;
+}
+inline D floor_of(D x) {
+    return lane_by_lane(x, [](double a) { return std::floor(a); });
+}
 
 // log(1 + e^x) without overflow; where e^-|x| is small the series keeps the relative precision.
-inline float softplus(float x) {
-    const float e = exponential(x < 0.0f ? x : -x);
-    const float small = e - e * e * 0.5f + e * e * e * (1.0f / 3.0f);
-    const float large = logarithm(1.0f + e);
-    return (x > 0.0f ? x : 0.0f) + (e < 5e-3f ? small : large);
+inline F softplus(F x) {
+    const F e = exponential(x < 0.0f ? x : -x);
+    const F small = e - e * e * 0.5f + e * e * e * (1.0f / 3.0f);
+    const F large = logarithm(1.0f + e);
+    return (x > 0.0f ? x : F{}) + (e < 5e-3f ? small : large);
 }
-inline double softplus(double x) { return (x > 0.0 ? x : 0.0) + std::log1p(std::exp(x < 0.0 ? x : -x)); }
-
-template <class T>
-inline T sigmoid(T x) {
-    return T(1) / (T(1) + exponential(-x));
+inline D softplus(D x) {
+    return lane_by_lane(x, [](double a) { return (a > 0.0 ? a : 0.0) + std::log1p(std::exp(a < 0.0 ? a : -a)); });
 }
 
-// cos and sin of 2 pi x for any x of order one, by reduction to [-1/8, 1/8] and polynomials in t = 2 pi r.
-inline void turn(float x, float& c, float& s) {
-    const float q = __builtin_rintf(x * 4.0f);
-    const float t = (x - q * 0.25f) * 6.28318530717958648f;
-    const float z = t * t;
-    const float sine = t + t * z * (-1.6666654611e-1f + z * (8.3321608736e-3f - z * 1.9515295891e-4f));
-    const float cosine = 1.0f - 0.5f * z + z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f));
-    const std::int32_t k = static_cast<std::int32_t>(q) & 3;
-    const bool swap = (k & 1) != 0;
-    const float a = swap ? sine : cosine, b = swap ? cosine : sine;
-    c = (k == 1 || k == 2) ? -a : a;
-    s = (k >= 2) ? -b : b;
+template <class X>
+inline X sigmoid(X x) {
+    return 1 / (1 + exponential(-x));
 }
-inline void turn(double x, double& c, double& s) {
-    c = std::cos(6.283185307179586476925 * x);
-    s = std::sin(6.283185307179586476925 * x);
+
+// cos and sin of 2 pi x, x of order one: reduction to an eighth of a turn and polynomials.
+inline void turn(F x, F& c, F& s) {
+    const F q = rounded(x * 4.0f);
+    const F t = (x - q * 0.25f) * 6.28318530717958648f;
+    const F z = t * t;
+    const F sine = t + t * z * (-1.6666654611e-1f + z * (8.3321608736e-3f - z * 1.9515295891e-4f));
+    const F cosine = 1.0f - 0.5f * z +
+                     z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f));
+    const MF k = __builtin_convertvector(q, MF) & 3;
+    const MF swap = (k & 1) != 0;
+    const F a = swap ? sine : cosine, b = swap ? cosine : sine;
+    c = ((k == 1) | (k == 2)) ? -a : a;
+    s = k >= 2 ? -b : b;
+}
+inline void turn(D x, D& c, D& s) {
+    c = lane_by_lane(x, [](double a) { return std::cos(6.283185307179586476925 * a); });
+    s = lane_by_lane(x, [](double a) { return std::sin(6.283185307179586476925 * a); });
 }
 
 }  // namespace MCB_NAMESPACE
