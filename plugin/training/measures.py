@@ -1,0 +1,88 @@
+"""Figures of merit of a density that did not draw the points, by reweighting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcbridge.integrands.protocol import Array
+
+__all__ = ["Moments", "best_eps", "judge"]
+
+QUANTILE = 1e-3
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of one channel.
+
+    Attributes:
+        mean: of the weights, with their sign.
+        absolute: mean of their absolute values.
+        second: mean of their squares.
+        efficiency: of unweighting at 1e-3 of overweight.
+    """
+
+    mean: float
+    absolute: float
+    second: float
+    efficiency: float
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of a weight."""
+        return float(np.sqrt(max(self.second - self.mean**2, 0.0)))
+
+
+def judge(target: Array, density: Array, proposed: Array, n: int) -> Moments:
+    """What the weights ``target/proposed`` would be if ``proposed`` had drawn the points.
+
+    Arguments:
+        target: (k,), alpha f, non-zero.
+        density: (k,), what drew the points.
+        proposed: (k,), the density in question.
+        n: number of points drawn, those with weight 0 included.
+    """
+    if not len(target) or n < 1:
+        return Moments(0.0, 0.0, 0.0, 0.0)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        weight = np.abs(target) / proposed
+        share = proposed / density
+    total = float(np.sum(np.abs(target) / density))
+    mean = float(np.sum(target / density)) / n
+    second = float(np.sum(weight * (np.abs(target) / density))) / n
+    if not np.isfinite(second):
+        return Moments(mean, total / n, float("inf"), 0.0)
+    order = np.argsort(-weight)
+    heavy, number = weight[order], np.cumsum(share[order])
+    carried = np.cumsum(heavy * share[order])
+    # The excess above w_max = heavy[k] grows with k; it must not exceed the quantile of the total.
+    last = max(int(np.searchsorted(carried - heavy * number, QUANTILE * total)) - 1, 0)
+    maximum = (carried[last] - QUANTILE * total) / max(number[last], 1e-300)
+    if maximum <= 0.0:  # one point carries less than the quantile
+        maximum = float(heavy[last])
+    trials = float(np.sum(share)) / n  # below 1 where part of the density falls on weight 0
+    efficiency = min(total / n / maximum, min(trials, 1.0))
+    return Moments(mean, total / n, second, float(efficiency))
+
+
+def best_eps(
+    target: Array, density: Array, vegas: Array, flow: Array, n: int, candidates: Sequence[float]
+) -> tuple[float, Moments]:
+    """The share of the VEGAS density with the best figure of merit, ``efficiency / sqrt(second moment)``.
+
+    Arguments:
+        target, density, n: see :func:`judge`.
+        vegas, flow: (k,), densities of the two parts of the mixture.
+        candidates: what is tried, increasing; the first is the lower bound.
+    """
+    best: tuple[float, float, Moments] | None = None
+    for eps in candidates:
+        found = judge(target, density, eps * vegas + (1.0 - eps) * flow, n)
+        score = found.efficiency / np.sqrt(found.second) if found.second > 0.0 else 0.0
+        if best is None or score > best[0]:
+            best = (float(score), float(eps), found)
+    assert best is not None  # there is at least one candidate
+    return best[1], best[2]

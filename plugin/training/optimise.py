@@ -1,0 +1,246 @@
+"""One stage of the optimisation: batches, steps, looks at the held-out points, the best state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, pi
+
+import numpy as np
+import torch
+
+from mcbridge import core
+from mcbridge.integrands.protocol import Array, IntArray
+from plugin.flows import Flow
+from plugin.training.buffer import Buffer, Floats
+from plugin.training.losses import LINEAR, Loss
+from plugin.training.measures import judge
+
+__all__ = ["Best", "Diverged", "Optimiser", "Problem", "held_out_moments", "parameters_of", "run_stage"]
+
+_WARM_UP = 50
+
+
+class Diverged(Exception):
+    """The training produced numbers that are not finite."""
+
+
+def parameters_of(flow: Flow) -> Floats:
+    """A copy of the parameters (channels, parameters) for the core."""
+    return flow.parameters_flat.detach().numpy().astype(np.float32, copy=True)
+
+
+@dataclass
+class Problem:
+    """Training points as a distribution of indices, in proportion to ``|target|/density``.
+
+    A batch drawn like this is a sample of the normalised integrand: every point counts the same, and none is wasted
+    on regions without weight. Channels share a batch half equally, half by their part of the integral.
+
+    Attributes:
+        rows: (n,), indices into the buffer.
+        cumulative: (n,), cumulative probability.
+        log_target: (n,), ``log |alpha f| / I`` of the point in its channel.
+    """
+
+    rows: IntArray
+    cumulative: Array
+    log_target: Array
+
+    @staticmethod
+    def of(buffer: Buffer) -> Problem:
+        """All points that are not held out."""
+        rows = np.flatnonzero(~buffer.held & (buffer.target != 0.0))
+        weight = np.abs(buffer.target[rows]) / buffer.density[rows]
+        channel = buffer.channel[rows]
+        sums = np.bincount(channel, weight, buffer.space.channels)
+        live = sums > 0.0
+        integral = np.where(live, sums / np.maximum(buffer.counts[:, 0], 1), 1.0)
+        shares = np.where(live, 0.5 / max(int(live.sum()), 1) + 0.5 * integral / max(float(integral[live].sum()), 1e-300), 0.0)
+        probability = weight * (shares / np.where(live, sums, 1.0))[channel]
+        log_target = np.log(np.abs(buffer.target[rows])) - np.log(integral)[channel]
+        return Problem(rows, np.cumsum(probability), log_target)
+
+    def draw(self, n: int, generator: np.random.Generator) -> IntArray:
+        """``n`` positions in ``rows``: a systematic sample in random order, so that no point comes much too often."""
+        total = float(self.cumulative[-1])
+        places = np.searchsorted(self.cumulative, (np.arange(n) + generator.random(n)) * (total / n), side="right")
+        return generator.permutation(np.minimum(places, len(self.rows) - 1))
+
+
+@dataclass
+class Best:
+    """The best state so far on the held-out points, channel by channel.
+
+    Attributes:
+        parameters: (channels, parameters).
+        moments: (channels,), second moments of the mixture's weights.
+    """
+
+    parameters: Floats
+    moments: Array
+
+    def offer(self, parameters: Floats, moments: Array) -> bool:
+        """Keep the channels that are better; whether there were any."""
+        better = moments < self.moments * (1.0 - 1e-4)
+        self.parameters[better] = parameters[better]
+        self.moments = np.where(better, moments, self.moments)
+        return bool(better.any())
+
+
+class Optimiser:
+    """Adam with warm-up, cosine schedule, gradient clipping by channel, and averaged parameters.
+
+    Arguments:
+        flow: what is trained, in place.
+        learning_rate: largest.
+        steps: for which the schedule is planned.
+        clip: largest norm of the gradient of a channel.
+        averaging: decay of the running average.
+    """
+
+    def __init__(self, flow: Flow, learning_rate: float, steps: int, clip: float, averaging: float) -> None:
+        self.flow = flow
+        self.learning_rate = learning_rate
+        self.steps = max(steps, 1)
+        self.clip = clip
+        self.averaging = averaging
+        self.adam = torch.optim.Adam([flow.parameters_flat], lr=learning_rate, betas=(0.9, 0.99))
+        self.done = 0
+        self.average = parameters_of(flow)
+        self._averaged = 0
+
+    def restart(self, parameters: Floats) -> None:
+        """Go on from other parameters."""
+        with torch.no_grad():
+            self.flow.parameters_flat.copy_(torch.from_numpy(parameters))
+        self.average = parameters.copy()
+        self._averaged = 0
+
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        warm_up = min(1.0, (self.done + 1) / min(_WARM_UP, self.steps))
+        return self.learning_rate * warm_up * (0.01 + 0.99 * 0.5 * (1.0 + cos(pi * min(self.done / self.steps, 1.0))))
+
+    def step(self, loss: Loss, y: Floats, context: Floats | None, channel: IntArray | None, offset: Array) -> float:
+        """One step; returns the loss.
+
+        Arguments:
+            loss: see :mod:`plugin.training.losses`, given ``log_q + offset``; or a closure of that signature.
+            offset: (n,), log of ``g/p`` without the flow.
+        """
+        flow = self.flow
+        parameters = flow.parameters_flat
+        shift = torch.from_numpy(offset.astype(np.float32))
+        weight = torch.ones(len(y))
+        if flow.uses_kernel() and getattr(loss, "__name__", "") in LINEAR:
+            probe = torch.zeros(len(y), requires_grad=True)
+            (upstream,) = torch.autograd.grad(loss(probe, weight), probe)
+            found = core.gradient(
+                flow.spec, parameters.detach().numpy(), y, upstream.numpy(), context, channel, threads=flow.threads
+            )
+            gradient = torch.from_numpy(found[0])
+            value = float(loss(torch.from_numpy(found[1]) + shift, weight))
+        else:
+            condition = None if context is None else torch.from_numpy(context)
+            index = None if channel is None else torch.from_numpy(channel)
+            result = loss(flow.log_prob(torch.from_numpy(y), condition, index) + shift, weight)
+            (gradient,) = torch.autograd.grad(result, parameters)
+            value = float(result.detach())
+        norm = gradient.norm(dim=1, keepdim=True)
+        if not np.isfinite(value) or not bool(torch.isfinite(norm).all()):
+            raise Diverged(f"the loss was {value:.3g} in step {self.done + 1}")
+        parameters.grad = gradient * torch.clamp(self.clip / (norm + 1e-12), max=1.0)
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate()
+        self.adam.step()
+        self.done += 1
+        self._averaged += 1
+        decay = min(self.averaging, (1.0 + self._averaged) / (10.0 + self._averaged))
+        self.average += np.float32(1.0 - decay) * (parameters.detach().numpy() - self.average)
+        return value
+
+
+def held_out_moments(buffer: Buffer, flow: Flow, parameters: Floats, tables: list[Array], eps: float) -> Array:
+    """Second moments (channels,) of the mixture's weights on the held-out points."""
+    rows = np.flatnonzero(buffer.held)
+    density = buffer.flow_density(flow.spec, parameters, tables, rows)
+    mixed = eps * buffer.vegas_density(rows) + (1.0 - eps) * density
+    channel = buffer.channel[rows]
+    result = np.zeros(buffer.space.channels)
+    for index in range(buffer.space.channels):
+        own = channel == index
+        found = judge(buffer.target[rows][own], buffer.density[rows][own], mixed[own], int(buffer.counts[index, 1]))
+        result[index] = found.second
+    if np.any(np.isnan(result)):
+        raise Diverged("the held-out second moment is not a number")
+    return result
+
+
+Look = Callable[[float, Array], None]
+"""Called after every look with the mean loss and the held-out second moments."""
+
+
+def run_stage(
+    optimiser: Optimiser,
+    buffer: Buffer,
+    tables: list[Array],
+    loss: Loss,
+    steps: int,
+    batch: int,
+    check_every: int,
+    patience: int,
+    eps: float,
+    best: Best,
+    generator: np.random.Generator,
+    look: Look,
+    mixture: bool = False,
+) -> bool:
+    """Optimise for ``steps`` steps or until the held-out second moment has not improved for ``patience`` looks.
+
+    Arguments:
+        eps: share of the VEGAS density in the mixture that is judged, and in the loss where ``mixture``.
+        mixture: whether the loss is one of the mixture's density instead of the flow's.
+
+    Returns:
+        whether the stage ended early.
+
+    Raises:
+        Diverged: a number was not finite.
+    """
+    problem = Problem.of(buffer)
+    many = buffer.space.channels > 1
+    log_share = np.log(buffer.share(tables, problem.rows))
+    log_vegas = np.log(buffer.vegas_density(problem.rows))
+    stale = 0
+    for start in range(0, steps, check_every):
+        size = min(check_every, steps - start)
+        places = problem.draw(size * batch, generator).reshape(size, batch)
+        total = 0.0
+        for own in places:
+            rows = problem.rows[own]
+            offset = log_share[own] - problem.log_target[own]
+            used = loss
+            if mixture:
+                from_vegas = torch.from_numpy((log_vegas[own] - problem.log_target[own]).astype(np.float32))
+                used = _of_mixture(loss, from_vegas, eps)
+            total += optimiser.step(
+                used, buffer.y[rows], buffer.context(rows), buffer.channel[rows] if many else None, offset
+            )
+        moments = held_out_moments(buffer, optimiser.flow, optimiser.average, tables, eps)
+        stale = 0 if best.offer(optimiser.average, moments) else stale + 1
+        look(total / size, moments)
+        if stale >= patience:
+            return True
+    return False
+
+
+def _of_mixture(loss: Loss, from_vegas: torch.Tensor, eps: float) -> Loss:
+    """The loss of ``(1 - eps) flow + eps VEGAS``, given ``log v/p``."""
+    shift = float(np.log(eps)) + from_vegas
+    kept = float(np.log1p(-eps)) if eps < 1.0 else -float("inf")
+
+    def mixed(log_ratio: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return loss(torch.logaddexp(log_ratio + kept, shift), weight)
+
+    return mixed

@@ -1,0 +1,356 @@
+"""The training of the flows of all channels: buffer, rounds of new points, fine-tuning, choice of the mixture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import nan
+from typing import Any
+
+import numpy as np
+import torch
+
+from mcbridge.errors import UserError
+from mcbridge.integrands.protocol import Array, Integrand
+from mcbridge.integration import Guard, Samples, allocate, split
+from mcbridge.integration.integrate import draw_samples
+from mcbridge.random import Streams
+from mcbridge.samplers import ChannelWeights, Sampler
+from plugin.flows import Flow
+from plugin.training.buffer import Buffer, FrozenFlow, Space
+from plugin.training.channel_weights import ChannelWeightTrainer
+from plugin.training.checkpoint import Checkpoint, save_checkpoint
+from plugin.training.config import TrainingConfig
+from plugin.training.cost import flow_spec
+from plugin.training.losses import Loss, loss_by_name, second_moment
+from plugin.training.measures import Moments, best_eps
+from plugin.training.optimise import Best, Diverged, Optimiser, held_out_moments, parameters_of, run_stage
+from plugin.training.result import TrainingResult, TrainingStatus
+
+__all__ = ["train"]
+
+_FLOOR = 0.02  # share of a cell table that all cells have equally
+_SHARES = {0: (1.0,), 1: (0.4, 0.6), 2: (0.2, 0.25, 0.55)}  # of the steps, before, between and after new points
+
+
+def train(
+    integrand: Integrand,
+    sampler: Sampler,
+    samples: Samples,
+    config: TrainingConfig | None,
+    streams: Streams,
+    evaluations: int,
+    guard: Guard | None = None,
+    on_progress: Callable[[TrainingStatus], None] | None = None,
+) -> TrainingResult:
+    """Train a flow for every channel on top of its VEGAS map.
+
+    Forward KL on the survey's points; then, in rounds, new points from the flow as it is, which join the buffer by
+    the balance heuristic; then the second moment of the defensive mixture (the recipe of generators.md, section
+    Training). What is kept is the averaged state with the least second moment on points that were never trained on.
+
+    Arguments:
+        integrand: what the survey was made for; trained on its absolute value.
+        sampler: VEGAS maps of the survey.
+        samples: the survey's points.
+        config: settings; the defaults if None.
+        streams: random numbers; the same seed gives the same sampler.
+        evaluations: of the integrand, used up exactly; 0 to train on the survey's points alone.
+        guard: what is tolerated of the integrand.
+        on_progress: called at every look at the held-out points.
+
+    Returns:
+        the defensive mixture of flow and VEGAS, or the VEGAS sampler with ``diverged`` and a reason where the
+        training failed.
+
+    Raises:
+        UserError: an argument does not fit.
+        AmplitudeError: where the integrand fails.
+    """
+    config = TrainingConfig() if config is None else config
+    start = time.process_time()
+    evaluations = int(evaluations)
+    if evaluations < 0:
+        raise UserError(f"evaluations is {evaluations}; it must not be negative")
+    if not len(samples):
+        raise UserError("samples is empty; a training starts from the points of a survey")
+    if samples.dim != sampler.dim or sampler.dim != integrand.dim:
+        raise UserError(
+            f"integrand, sampler and samples have {integrand.dim}, {sampler.dim} and {samples.dim} dimensions;"
+            " they must have the same"
+        )
+    training = _Training(integrand, sampler, samples, config, streams, evaluations, guard or Guard(), on_progress)
+    with _threads(config.threads):
+        result = training.run()
+    result.cpu_seconds = time.process_time() - start
+    return result
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """torch with as many threads as the kernel: the result must not depend on the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Training:
+    """The state of one training."""
+
+    def __init__(
+        self,
+        integrand: Integrand,
+        sampler: Sampler,
+        samples: Samples,
+        config: TrainingConfig,
+        streams: Streams,
+        evaluations: int,
+        guard: Guard,
+        on_progress: Callable[[TrainingStatus], None] | None,
+    ) -> None:
+        self.integrand, self.base, self.survey = integrand, sampler, samples
+        self.streams, self.evaluations, self.guard = streams, evaluations, guard
+        self.on_progress = on_progress
+        self.space = Space(sampler, integrand.periodic)
+        points = (len(samples) + evaluations) // max(1, self.space.channels)
+        self.config = config.resolved(self.space.dim, points)
+        self.buffer = Buffer(self.space, config.held_out, config.threads)
+        self.tables = [table.copy() for table in self.space.tables]
+        self.weights: ChannelWeights | None = None
+        self.trainer: ChannelWeightTrainer | None = None
+        self.history: list[TrainingStatus] = []
+        self.spent = self.done = self.planned = 0
+        self.best_rsd = np.inf
+
+    def run(self) -> TrainingResult:
+        """All stages."""
+        self.buffer.add(self.survey, None, self.streams.generator("training held out"))
+        if not self.space.dim:
+            return self._vegas("the integrand has no continuous coordinate for a flow")
+        if not np.any(self.buffer.target):
+            return self._vegas("all points of the survey have weight 0")
+        if not np.any(self.buffer.target[self.buffer.held]) or np.all(self.buffer.held):
+            return self._vegas("too few points of the survey have a weight other than 0")
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return self._optimise()
+        except Diverged as failure:
+            return self._vegas(str(failure))
+
+    def _vegas(self, reason: str) -> TrainingResult:
+        samples = self.buffer.samples()
+        return TrainingResult(self.base, samples, self.history, self.done, self.spent, diverged=True, reason=reason)
+
+    def _optimise(self) -> TrainingResult:
+        config, space = self.config, self.space
+        assert config.steps is not None and config.fine_tuning_steps is not None and config.rounds is not None
+        spec = flow_spec(space.dim, config, space.columns, space.periodic)
+        flow = Flow(
+            spec,
+            space.channels,
+            self.streams.generator("flow parameters"),
+            kernel="auto" if config.kernel else "off",
+            threads=config.threads,
+        )
+        rounds = config.rounds if self.evaluations else 0
+        shares = _SHARES.get(rounds) or (1.0 / (rounds + 1),) * (rounds + 1)
+        self.planned = config.steps + config.fine_tuning_steps
+        loss = loss_by_name(config.loss)
+        optimiser = Optimiser(flow, config.learning_rate, config.steps, config.clip, config.averaging)
+        best = Best(parameters_of(flow), np.full(space.channels, np.inf))
+        generator = self.streams.generator("training batches")
+        counts = split(self.evaluations, np.ones(rounds)) if rounds else np.zeros(0, dtype=np.int64)
+        planned = 0
+        for index, share in enumerate(shares):
+            if index:
+                self._learn_channel_weights(flow, best)
+                self._draw(flow, best, index, int(counts[index - 1]))
+            self._learn_tables()
+            best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, self._eps)
+            self.best_rsd = np.inf
+            planned += round(share * config.steps)
+            early = self._stage("density", optimiser, loss, planned - optimiser.done, best, generator)
+            optimiser.done = planned  # the schedule goes on as if the stage had not ended early
+            if early and index < len(shares) - 1:
+                optimiser.restart(best.parameters)
+        eps = self._choose_eps(flow, best)[0]
+        share_of_vegas = float(np.mean(eps))
+        best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, share_of_vegas)
+        if config.fine_tuning_steps:
+            tuner = Optimiser(flow, config.fine_tuning_learning_rate, config.fine_tuning_steps, config.clip, config.averaging)
+            tuner.restart(best.parameters)
+            self.best_rsd = np.inf
+            steps = config.fine_tuning_steps
+            self._stage("fine-tuning", tuner, second_moment, steps, best, generator, share_of_vegas)
+        self._tune_tables(flow, best, share_of_vegas)
+        eps, moments = self._choose_eps(flow, best)
+        if not np.all(np.isfinite(best.parameters)):
+            raise Diverged("the parameters of the flow are not finite")
+        state = FrozenFlow(spec, best.parameters, self.tables, eps)
+        self._checkpoint(state)
+        metadata: dict[str, Any] = {**self.base.metadata, "allocation": [found.sigma for found in moments]}
+        metadata["training"] = {"eps": [float(value) for value in eps], "steps": self.done, "evaluations": self.spent}
+        return TrainingResult(
+            state.sampler(self.base, self.weights, metadata),
+            self.buffer.samples(),
+            self.history,
+            self.done,
+            self.spent,
+            reason=f"held-out relative standard deviation {self._rsd(np.array([m.second for m in moments])):.3g}",
+        )
+
+    @property
+    def _eps(self) -> float:
+        """Share of the VEGAS density in the mixture that early stopping looks at."""
+        return self.config.eps or min(0.05, max(self.config.eps_candidates))
+
+    def _stage(
+        self,
+        name: str,
+        optimiser: Optimiser,
+        loss: Loss,
+        steps: int,
+        best: Best,
+        generator: np.random.Generator,
+        mixture: float | None = None,
+    ) -> bool:
+        config = self.config
+        assert config.batch is not None and config.check_every is not None
+        before, already = optimiser.done, self.done
+
+        def look(value: float, moments: Array) -> None:
+            self.done = already + optimiser.done - before
+            self._report(name, value, moments)
+
+        eps = self._eps if mixture is None else mixture
+        return run_stage(
+            optimiser, self.buffer, self.tables, loss, steps, config.batch, config.check_every, config.patience, eps,
+            best, generator, look, mixture is not None,
+        )  # fmt: skip
+
+    def _rsd(self, second: Array) -> float:
+        """Relative standard deviation of all channels together, ``sum_i sigma_i / I_abs``."""
+        mean = np.bincount(self.buffer.channel, self.buffer.target / self.buffer.density, self.space.channels)
+        absolute = np.bincount(self.buffer.channel, np.abs(self.buffer.target) / self.buffer.density, self.space.channels)
+        n = np.maximum(self.buffer.counts.sum(1), 1)
+        sigma = np.sqrt(np.maximum(second - (mean / n) ** 2, 0.0))
+        return float(np.sum(sigma) / np.sum(absolute / n))
+
+    def _report(self, stage: str, loss: float, moments: Array | None) -> None:
+        rsd = nan if moments is None else self._rsd(moments)
+        if moments is not None:
+            self.best_rsd = min(self.best_rsd, rsd)
+        status = TrainingStatus(stage, self.done, self.planned, loss, rsd, float(self.best_rsd), self.spent)
+        self.history.append(status)
+        if self.on_progress is not None:
+            self.on_progress(status)
+
+    def _draw(self, flow: Flow, best: Best, index: int, n: int) -> None:
+        """New points from the mixture as it is."""
+        channels = self.space.channels
+        eps = np.full(channels, self.config.training_eps)
+        state = FrozenFlow(flow.spec, best.parameters.copy(), [table.copy() for table in self.tables], eps)
+        self._checkpoint(state)
+        sampler = state.sampler(self.base, None, {})
+        _, moments = self._choose_eps(flow, best)
+        shares = allocate(np.array([found.sigma for found in moments]), 0.3) * np.array(self.base.active)
+        parts = []
+        for channel, count in enumerate(split(n, shares)):
+            for part, _ in draw_samples(
+                self.integrand, sampler, channel, int(count), self.streams, "training", index, self.guard, self.config.threads
+            ):
+                parts.append(replace(part, channel_weight=None))
+                self.spent += len(part)
+                self._report("points", nan, None)
+        if parts:
+            generator = self.streams.generator("training held out", iteration=index)
+            self.buffer.add(Samples.concatenate(parts), state, generator)
+            self.buffer.set_channel_weights(self.weights)
+
+    def _learn_tables(self) -> None:
+        """Cell tables that minimise the forward KL: the sum of the weights of every cell, with a floor."""
+        buffer = self.buffer
+        weight = np.where(buffer.held, 0.0, np.abs(buffer.target) / buffer.density)
+        for channel, table in enumerate(self.tables):
+            own = buffer.channel == channel
+            sums = np.bincount(buffer.cell[own], weight[own], len(table))
+            self._set_table(channel, sums)
+
+    def _set_table(self, channel: int, sums: Array) -> None:
+        total = float(np.sum(sums))
+        if len(sums) > 1 and total > 0.0 and np.isfinite(total):
+            self.tables[channel] = (1.0 - _FLOOR) * sums / total + _FLOOR / len(sums)
+
+    def _tune_tables(self, flow: Flow, best: Best, eps: float) -> None:
+        """Cell tables that minimise the variance, ``p_c ~ sqrt(int_c (alpha f)^2/q_c)``, where held-out points agree."""
+        if all(len(table) == 1 for table in self.tables):
+            return
+        buffer, before = self.buffer, [table.copy() for table in self.tables]
+        rows = np.arange(len(buffer))
+        ones = [np.ones_like(table) for table in self.tables]
+        density = buffer.flow_density(flow.spec, best.parameters, ones, rows)
+        terms = np.where(buffer.held, 0.0, buffer.target**2 / (buffer.density * np.maximum(density, 1e-300)))
+        for channel, table in enumerate(self.tables):
+            own = buffer.channel == channel
+            self._set_table(channel, np.sqrt(np.bincount(buffer.cell[own], terms[own], len(table))))
+        moments = held_out_moments(buffer, flow, best.parameters, self.tables, eps)
+        for channel, worse in enumerate(moments > best.moments):
+            if worse:
+                self.tables[channel] = before[channel]
+
+    def _choose_eps(self, flow: Flow, best: Best) -> tuple[Array, list[Moments]]:
+        """Share of the VEGAS density for each channel, and the moments of its mixture, on held-out points."""
+        buffer, config = self.buffer, self.config
+        few = len(buffer) < 50_000 * self.space.channels
+        # With few points nobody has seen what the flow may have starved: the bound is higher.
+        candidates = tuple(eps for eps in config.eps_candidates if not few or eps >= 0.05) or config.eps_candidates[-1:]
+        if config.eps is not None:
+            candidates = (config.eps,)
+        elif self.space.channels > 1:
+            candidates = (*candidates, 0.5)
+        rows = np.flatnonzero(buffer.held)
+        flows = buffer.flow_density(flow.spec, best.parameters, self.tables, rows)
+        vegas = buffer.vegas_density(rows)
+        eps, moments = np.ones(self.space.channels), []
+        for channel in range(self.space.channels):
+            own = buffer.channel[rows] == channel
+            eps[channel], found = best_eps(
+                buffer.target[rows][own],
+                buffer.density[rows][own],
+                vegas[own],
+                flows[own],
+                int(buffer.counts[channel, 1]),
+                candidates,
+            )
+            moments.append(found)
+        return eps, moments
+
+    def _learn_channel_weights(self, flow: Flow, best: Best) -> None:
+        """Channel weights for the densities as they are; the flows follow in the next round."""
+        buffer, config = self.buffer, self.config
+        wanted = config.learned_channel_weights and config.channel_weight_steps
+        if self.space.channels < 2 or buffer.features is None or not wanted or not all(self.base.active):
+            return
+        if self.trainer is None:
+            self.trainer = ChannelWeightTrainer(buffer, self.streams.generator("channel weights"))
+        rows = np.arange(len(buffer))
+        eps = self.config.training_eps
+        density = buffer.flow_density(flow.spec, best.parameters, self.tables, rows)
+        mixed = eps * buffer.vegas_density(rows) + (1.0 - eps) * density
+        improved, _, _ = self.trainer.improve(buffer, mixed, config.channel_weight_steps)
+        if improved:
+            self.weights = self.trainer.export()
+            buffer.set_channel_weights(self.weights)
+        self._report("channel weights", nan, None)
+
+    def _checkpoint(self, state: FrozenFlow) -> None:
+        if self.config.checkpoint is not None:
+            information = {"name": self.integrand.name, "eps": [float(value) for value in state.eps]}
+            save_checkpoint(
+                self.config.checkpoint, Checkpoint(state.spec, state.parameters, state.tables, self.done, information)
+            )
