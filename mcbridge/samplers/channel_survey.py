@@ -16,7 +16,7 @@ __all__ = ["Candidate", "ChannelSurvey", "default_increments"]
 
 _FIT_POINTS = 100_000  # points of a fit during the scan and between iterations; the last fit uses all
 _POWERS = (2.0, 5.0)
-_TIE = 1.02  # second moments within 2% count as equal, and the efficiency decides
+_TIE = 1.01  # second moments within 1% count as equal, and the efficiency decides
 
 
 def default_increments(points: int) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ class ChannelSurvey:
     def scan(self, increments: Sequence[int] | None) -> None:
         """Choose the number of increments on held-out points, then fit the grid to all points.
 
-        The candidate with the least held-out ``E[f^2/q]`` wins; among those within 2% of it, the one with the best
+        The candidate with the least held-out ``E[f^2/q]`` wins; among those within 1% of it, the one with the best
         unweighting efficiency.
         """
         if not self.counts:

@@ -14,13 +14,16 @@ import numpy as np
 
 from mcbridge.integrands.protocol import Array, IntArray
 
-__all__ = ["BaseBins", "Grid", "fit_grid", "grid_density", "regrid", "uniform_grid"]
+__all__ = ["BaseBins", "Grid", "fit_grid", "grid_density", "locate", "regrid", "uniform_grid"]
 
 Grid = list[Array]
 """Knots of every axis, increasing from 0 to 1; every increment holds the same probability."""
 
 BASE = 4096
+_CELLS = 65536  # a power of 2, so that cells are exact
 _NARROWEST = 1e-12
+_POLISHING = 2  # rounds over all axes
+_PLACES = np.linspace(0.05, 0.95, 19)  # between its neighbours, where a knot may go
 
 
 def uniform_grid(dim: int, increments: int) -> Grid:
@@ -44,13 +47,28 @@ def regrid(edges: Array, mass: Array, increments: int) -> Array:
     return knots
 
 
+def locate(knots: Array, values: Array) -> IntArray:
+    """The interval (n,) between ``knots`` that each of the ``values`` (n,) in [0, 1] falls into.
+
+    A table of equal cells answers for all values in cells without a knot; only the others need a search.
+    """
+    last = len(knots) - 2
+    if len(values) < _CELLS // 4:
+        return np.clip(np.searchsorted(knots, values, side="right") - 1, 0, last)
+    table = np.clip(np.searchsorted(knots, np.arange(_CELLS + 1) / _CELLS, side="right") - 1, 0, last)
+    cell = np.clip((values * _CELLS).astype(np.int64), 0, _CELLS - 1)
+    index: IntArray = table[cell]
+    unclear = np.flatnonzero((table[1:] > table[:-1])[cell])
+    index[unclear] = np.clip(np.searchsorted(knots, values[unclear], side="right") - 1, 0, last)
+    return index
+
+
 def grid_density(grid: Sequence[Array], u: Array) -> Array:
     """Density (n,) of a grid at points ``u`` (n, axes)."""
     density = np.ones(len(u))
     for axis, knots in enumerate(grid):
         increments = len(knots) - 1
-        index = np.clip(np.searchsorted(knots, u[:, axis], side="right") - 1, 0, increments - 1)
-        density /= (np.diff(knots) * increments)[index]
+        density /= (np.diff(knots) * increments)[locate(knots, u[:, axis])]
     return density
 
 
@@ -72,11 +90,7 @@ class BaseBins:
     def of(grid: Sequence[Array], u: Array) -> BaseBins:
         """Bins for points ``u`` (n, axes), half of them following ``grid``, half uniform for the tails."""
         edges = [regrid(knots, 1.0 / (len(knots) - 1) + np.diff(knots), BASE) for knots in grid]
-        index = [
-            np.clip(np.searchsorted(edge, u[:, axis], side="right") - 1, 0, BASE - 1).astype(np.int64)
-            for axis, edge in enumerate(edges)
-        ]
-        return BaseBins(edges, index, len(u))
+        return BaseBins(edges, [locate(edge, u[:, axis]) for axis, edge in enumerate(edges)], len(u))
 
     def mixture(
         self, grids: Sequence[Sequence[Array]], counts: Sequence[int], factors: Sequence[Array] | None = None
@@ -120,64 +134,107 @@ def fit_grid(
         power: see above, at least 2.
         sweeps: rounds over all axes.
     """
-    scale = float(np.max(np.abs(function), initial=0.0))
-    axes = len(bins.edges)
-    mass = [np.full(BASE, 1.0 / BASE) for _ in range(axes)]
-    if scale == 0.0:
-        return [regrid(edges, part, increments) for edges, part in zip(bins.edges, mass, strict=True)]
-    terms = (np.abs(function) / scale) ** power / density
-    for edges, index in zip(bins.edges, bins.index, strict=True):
-        terms *= ((np.diff(edges) * BASE) ** (power - 1.0))[index]
-    terms /= np.sum(terms)
-    damping = 0.7 if axes > 1 else 1.0
-    result = [regrid(edges, part, increments) for edges, part in zip(bins.edges, mass, strict=True)]
+    fit = _ProductFit(bins, function, density, increments, power)
+    if fit.scale == 0.0:
+        return fit.knots
+    best = fit.state()
     for _ in range(sweeps):
-        for axis, index in enumerate(bins.index):
-            edges, part = bins.edges[axis], mass[axis]
-            share = np.bincount(index, terms, BASE)
-            group = np.clip(np.searchsorted(result[axis], 0.5 * (edges[1:] + edges[:-1])) - 1, 0, increments - 1)
-            wanted: Array = np.power(np.bincount(group, share, increments), 1.0 / power)
-            total = float(np.sum(wanted))
-            if not (np.isfinite(total) and total > 0.0):
-                continue
-            ratio = np.maximum(_smooth(wanted / total * increments), 1e-3) ** damping
-            result[axis] = regrid(result[axis], ratio, increments)
-            new = np.diff(np.interp(edges, result[axis], np.linspace(0.0, 1.0, increments + 1)))
-            terms *= ((part / new) ** (power - 1.0))[index]
-            mass[axis] = new
-    for axis, index in enumerate(bins.index):
-        edges, part = bins.edges[axis], mass[axis]
-        profile = np.bincount(index, terms, BASE) * (part / np.diff(edges)) ** (power - 1.0)
-        result[axis] = _polish(result[axis], edges, profile, power, POLISH)
-    return result
+        for axis in range(len(bins.edges)):
+            fit.share_out(axis)
+        # Steep integrands make the sweeps swing: the best of them counts.
+        if fit.objective < best[0]:
+            best = fit.state()
+    fit.reset(best)
+    for _ in range(_POLISHING):
+        for axis in range(len(bins.edges)):
+            fit.polish(axis)
+    return fit.knots
 
 
-POLISH = 2
+class _ProductFit:
+    """A product density on its way to the optimum.
 
-
-def _polish(knots: Array, edges: Array, profile: Array, power: float, rounds: int = 2) -> Array:
-    """Move single knots to where ``sum_k A_k w_k^(p-1)`` is least, A_k the profile and w_k the width of increment k.
-
-    Equal shares put a knot somewhere near a step of the integrand (a cut), and what is left of the step lies in an
-    increment that is too wide for it. Odd and even knots move in turn, between their neighbours.
-
-    Arguments:
-        profile: (BASE,), ``int |f|^p`` over the bins between ``edges``, with the other axes' densities divided out.
+    Attributes:
+        knots: for every axis (increments + 1,).
+        mass: for every axis (BASE,), probability of the base bins.
+        terms: (n,), ``|f|^p / (g q^(p-1))`` of every point; their sum is what is made least.
+        scale: largest |f|; 0 where there is nothing to fit.
     """
-    sums = np.concatenate([[0.0], np.cumsum(profile)])
-    fractions = np.linspace(0.05, 0.95, 19)
-    for parity in (1, 2) * rounds:
-        inner = np.arange(parity, len(knots) - 1, 2)
-        if not len(inner):
-            continue
-        left, here, right = knots[inner - 1], knots[inner], knots[inner + 1]
-        places = np.concatenate([here[:, None], left[:, None] + (right - left)[:, None] * fractions], axis=1)
-        at = np.interp(places, edges, sums)
-        below = (at - np.interp(left, edges, sums)[:, None]) * (places - left[:, None]) ** (power - 1.0)
-        above = (np.interp(right, edges, sums)[:, None] - at) * (right[:, None] - places) ** (power - 1.0)
-        knots = knots.copy()
-        knots[inner] = places[np.arange(len(inner)), np.argmin(below + above, axis=1)]
-    return knots
+
+    def __init__(self, bins: BaseBins, function: Array, density: Array, increments: int, power: float) -> None:
+        self.bins, self.increments, self.power = bins, increments, power
+        self.scale = float(np.max(np.abs(function), initial=0.0))
+        self.knots = [regrid(edges, np.ones(BASE), increments) for edges in bins.edges]
+        self.mass: list[Array] = []
+        if self.scale == 0.0:
+            return
+        self.terms = (np.abs(function) / self.scale) ** power / density
+        for axis, index in enumerate(bins.index):
+            self.mass.append(self._mass(axis, self.knots[axis]))
+            self.terms *= ((np.diff(bins.edges[axis]) / self.mass[axis]) ** (power - 1.0))[index]
+        self.terms /= np.sum(self.terms)
+
+    def _mass(self, axis: int, knots: Array) -> Array:
+        levels = np.linspace(0.0, 1.0, self.increments + 1)
+        mass: Array = np.diff(np.interp(self.bins.edges[axis], knots, levels))
+        return mass
+
+    @property
+    def objective(self) -> float:
+        """``E_q |f/q|^p`` relative to that of the start; infinite where it overflows."""
+        total = float(np.sum(self.terms))
+        return total if np.isfinite(total) else float("inf")
+
+    def state(self) -> tuple[float, list[Array]]:
+        """The objective and the knots it belongs to."""
+        return self.objective, list(self.knots)
+
+    def reset(self, state: tuple[float, list[Array]]) -> None:
+        """Go back to an earlier state."""
+        for axis, knots in enumerate(state[1]):
+            self.replace(axis, knots)
+
+    def replace(self, axis: int, knots: Array) -> None:
+        """Give an axis new knots."""
+        new = self._mass(axis, knots)
+        self.terms *= ((self.mass[axis] / new) ** (self.power - 1.0))[self.bins.index[axis]]
+        self.knots[axis], self.mass[axis] = knots, new
+
+    def share_out(self, axis: int) -> None:
+        """Bring the increments of an axis closer to equal shares of the objective, as VEGAS does."""
+        edges, increments = self.bins.edges[axis], self.increments
+        share = np.bincount(self.bins.index[axis], self.terms, BASE)
+        centres = 0.5 * (edges[1:] + edges[:-1])
+        group = np.clip(np.searchsorted(self.knots[axis], centres) - 1, 0, increments - 1)
+        wanted: Array = np.power(np.bincount(group, share, increments), 1.0 / self.power)
+        total = float(np.sum(wanted))
+        if not (np.isfinite(total) and total > 0.0):
+            return
+        ratio = np.maximum(_smooth(wanted / total * increments), 1e-3)
+        damping = 0.7 if len(self.knots) > 1 else 1.0
+        self.replace(axis, regrid(self.knots[axis], ratio**damping, increments))
+
+    def polish(self, axis: int) -> None:
+        """Move single knots to where ``sum_k A_k w_k^(p-1)`` is least, A_k the profile and w_k the width of increment k.
+
+        Equal shares put a knot somewhere near a step of the integrand (a cut), and what is left of the step lies in
+        an increment that is too wide for it. Odd and even knots move in turn, between their neighbours.
+        """
+        edges, power, knots = self.bins.edges[axis], self.power, self.knots[axis].copy()
+        profile = np.bincount(self.bins.index[axis], self.terms, BASE)
+        profile *= (self.mass[axis] / np.diff(edges)) ** (power - 1.0)
+        sums = np.concatenate([[0.0], np.cumsum(profile)])
+        if not np.isfinite(sums[-1]):
+            return
+        for parity in (1, 2, 1, 2):
+            inner = np.arange(parity, len(knots) - 1, 2)
+            left, right = knots[inner - 1, None], knots[inner + 1, None]
+            places = np.concatenate([knots[inner, None], left + (right - left) * _PLACES], axis=1)
+            at = np.interp(places, edges, sums)
+            below = (at - np.interp(left, edges, sums)) * (places - left) ** (power - 1.0)
+            above = (np.interp(right, edges, sums) - at) * (right - places) ** (power - 1.0)
+            knots[inner] = places[np.arange(len(inner)), np.argmin(below + above, axis=1)]
+        self.replace(axis, knots)
 
 
 def _smooth(values: Array) -> Array:
