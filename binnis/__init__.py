@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = ["Integrator", "Sampler", "UserError", "load_card", "run", "__version__"]
 
-__version__ = "0.1.0"
+
 
 _HOMES = {
     "Integrator": "plugin.integrator",
     "Sampler": "mcbridge.samplers",
     "UserError": "mcbridge.errors",
+    "__version__": "mcbridge.version",
     "load_card": "plugin.card",
     "run": "plugin.run",
 }
@@ -41,6 +42,7 @@ _check_not_shadowed()
 if TYPE_CHECKING:
     from mcbridge.errors import UserError
     from mcbridge.samplers import Sampler
+    from mcbridge.version import __version__
     from plugin.card import load_card
     from plugin.integrator import Integrator
     from plugin.run import run

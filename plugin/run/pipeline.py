@@ -15,7 +15,6 @@ import numpy as np
 
 from mcbridge import core
 from mcbridge.errors import UserError
-from mcbridge.integrands import Array
 from mcbridge.integrands.metered import Metered
 from mcbridge.integration import Guard, Integral, Samples, fresh_weights, integrate
 from mcbridge.random import Streams
@@ -55,8 +54,8 @@ class RunResult:
 
 
 @dataclass
-class _Run:
-    """The state that the stages hand on."""
+class State:
+    """What the stages of a run hand on."""
 
     card: Card
     process: Metered
@@ -66,14 +65,13 @@ class _Run:
     vegas: Sampler | None = None
     flow: Sampler | None = None
     points: Samples | None = None
-    sigmas: Array | None = None
     training: dict[str, Any] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
 
     def figures(self, sampler: Sampler, purpose: str) -> Figures:
         """Fresh independent points, a fixed number for each sampler."""
-        start = time.process_time()
         generator = self.streams.generator("sampling cost")
+        start = time.process_time()
         for channel in range(self.process.channels):
             sampler.draw(channel, SAMPLING_PROBE // self.process.channels + 1, generator)
         drawing = (time.process_time() - start) / SAMPLING_PROBE
@@ -110,7 +108,7 @@ def run(
         folder.write("card.yaml", dump_card(card))
         log.info("process %s, seed %d, instruction set %s", process.name, card.seed, core.instruction_set())
         with Progress(quiet) as progress:
-            state = _Run(
+            state = State(
                 card, process, Streams(card.seed), Guard(max_failure_fraction=card.failures.fraction), progress
             )
             result = _stages(state, folder, decision, reused)
@@ -122,7 +120,7 @@ def run(
     return result
 
 
-def _stages(state: _Run, folder: RunFolder, pinned: str | None, reused: Sampler | None) -> RunResult:
+def _stages(state: State, folder: RunFolder, pinned: str | None, reused: Sampler | None) -> RunResult:
     card, process = state.card, state.process
     if reused is None:
         _timed(state, "survey", _survey)
@@ -130,17 +128,16 @@ def _stages(state: _Run, folder: RunFolder, pinned: str | None, reused: Sampler 
     else:
         state.flow = reused if reused.has_flow else None
         state.vegas = reused.with_eps([1.0] * process.channels)
-        state.sigmas = np.asarray(reused.metadata["sigmas"], dtype=float)
         choice = _timed(state, "choice", _choose, pinned)
     sampler = state.flow if choice.sampler == "flow" else state.vegas
     assert sampler is not None  # the choice names only samplers that exist
     log.info("choice: %s; %s", choice.sampler, choice.reason)
     stored = state.flow or sampler
-    stored.metadata = sampler_metadata(card, process, state.sigmas)
+    stored.metadata.update(sampler_metadata(card, process))
     stored.save(folder.path / "sampler.mcb")
     folder.write("decision.json", choice.as_json())
 
-    def integration(state: _Run) -> Integral:
+    def integration(state: State) -> Integral:
         return integrate(
             process,
             sampler,
@@ -148,7 +145,6 @@ def _stages(state: _Run, folder: RunFolder, pinned: str | None, reused: Sampler 
             card.integration.iterations,
             state.streams,
             purpose="integration",
-            allocation=state.sigmas,
             guard=state.guard,
             threads=card.threads,
             on_progress=state.progress.counter("Integration", card.integration.evaluations),
@@ -164,7 +160,7 @@ def _stages(state: _Run, folder: RunFolder, pinned: str | None, reused: Sampler 
     return RunResult(folder.path, integral, choice, content)
 
 
-def _survey(state: _Run) -> None:
+def _survey(state: State) -> None:
     card = state.card.survey
     found = survey(
         state.process,
@@ -179,11 +175,11 @@ def _survey(state: _Run) -> None:
             f"all {len(found.samples)} points of the survey have weight zero: the cuts of the process leave no phase "
             "space, or the amplitude vanishes"
         )
-    state.vegas, state.points, state.sigmas = found.sampler, found.samples, found.sigmas
+    state.vegas, state.points = found.sampler, found.samples
     log.info("survey: %s", found)
 
 
-def _train_if_it_pays(state: _Run, pinned: str | None) -> Decision:
+def _train_if_it_pays(state: State, pinned: str | None) -> Decision:
     card = state.card
     assert state.vegas is not None and state.points is not None
     asked = pinned or (None if card.sampler == "auto" else card.sampler)
@@ -201,7 +197,7 @@ def _train_if_it_pays(state: _Run, pinned: str | None) -> Decision:
     return _after_training(state, vegas, goal, pinned)
 
 
-def _after_training(state: _Run, vegas: Figures, goal: Goal, pinned: str | None) -> Decision:
+def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None) -> Decision:
     from plugin.training import TrainingConfig, train
 
     card = state.card
@@ -214,7 +210,7 @@ def _after_training(state: _Run, vegas: Figures, goal: Goal, pinned: str | None)
         state.streams,
         card.training.evaluations,
         guard=state.guard,
-        on_progress=state.progress.training("Training"),
+        on_progress=state.progress.status("Training", "step", "steps", _training_note),
     )
     state.training = {
         "steps": trained.steps,
@@ -232,7 +228,7 @@ def _after_training(state: _Run, vegas: Figures, goal: Goal, pinned: str | None)
     return _final(decide(vegas, flow, goal), card, pinned)
 
 
-def _choose(state: _Run, pinned: str | None) -> Decision:
+def _choose(state: State, pinned: str | None) -> Decision:
     """The choice for a sampler of an earlier run: nothing is left to train."""
     card = state.card
     assert state.vegas is not None
@@ -245,11 +241,10 @@ def _choose(state: _Run, pinned: str | None) -> Decision:
 
 def _final(measured: Decision, card: Card, pinned: str | None) -> Decision:
     asked = pinned or (None if card.sampler == "auto" else card.sampler)
-    if asked is None or asked == measured.sampler and pinned is None and card.sampler == "auto":
+    if asked is None:
         return measured
-    name = "flow" if asked == "flow" else "vegas"
     return Decision(
-        "flow" if name == "flow" else "vegas",
+        "flow" if asked == "flow" else "vegas",
         measured.measured,
         f"{_asked(card, pinned)}; measured: {measured.reason}",
         measured.seconds,
@@ -262,7 +257,11 @@ def _asked(card: Card, pinned: str | None) -> str:
     return f"pinned to {pinned} by an earlier decision" if pinned else f"the card asks for 'sampler: {card.sampler}'"
 
 
-def _timed(state: _Run, stage: str, work: Any, *arguments: Any) -> Any:
+def _training_note(status: Any) -> str:
+    return f"{status.stage}, held-out rel. std {status.held_out_rsd:.3g}"
+
+
+def _timed(state: State, stage: str, work: Any, *arguments: Any) -> Any:
     start = time.process_time()
     result = work(state, *arguments)
     state.cpu[stage] = time.process_time() - start

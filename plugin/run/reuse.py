@@ -6,27 +6,25 @@ import json
 from typing import Any
 
 from mcbridge.errors import UserError
-from mcbridge.integrands import Array, Integrand
+from mcbridge.integrands import Integrand
 from mcbridge.samplers import Sampler
 from plugin.card import Card
 
 __all__ = ["check_sampler", "sampler_metadata"]
 
 
-def sampler_metadata(card: Card, process: Integrand, sigmas: Array | None) -> dict[str, Any]:
+def sampler_metadata(card: Card, process: Integrand) -> dict[str, Any]:
     """The metadata of a sampler file: what it was trained for.
 
     Arguments:
         card: the run card.
         process: the integrand.
-        sigmas: (channels,) standard deviations of the channel weights, for the allocation of points.
     """
     return {
         "process": json.loads(card.process.model_dump_json()),
         "dim": process.dim,
         "channels": process.channels,
         "seed": card.seed,
-        "sigmas": [1.0] * process.channels if sigmas is None else [float(sigma) for sigma in sigmas],
     }
 
 

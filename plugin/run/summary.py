@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from mcbridge import core
 from mcbridge.integration import Integral
+from mcbridge.version import __version__
 from plugin.choice import Decision
 
 if TYPE_CHECKING:
-    from plugin.run.pipeline import _Run
+    from plugin.run.pipeline import State
 
 __all__ = ["summary", "versions"]
 
@@ -19,13 +20,13 @@ __all__ = ["summary", "versions"]
 def versions() -> dict[str, str]:
     """Versions that a result depends on."""
     return {
-        "binnis": version("binnis"),
+        "binnis": __version__,
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "vegas", "madspace", "pylhe")},
     }
 
 
-def summary(state: _Run, integral: Integral, choice: Decision, events: dict[str, Any]) -> dict[str, Any]:
+def summary(state: State, integral: Integral, choice: Decision, events: dict[str, Any]) -> dict[str, Any]:
     """All figures of a run; cross sections in pb, CPU time in seconds."""
     figures = {
         name: {**found.as_dict(), "cpu_seconds_per_point": found.seconds_per_point}
@@ -60,6 +61,10 @@ def summary(state: _Run, integral: Integral, choice: Decision, events: dict[str,
         "training": state.training or None,
         "unweighting": events or None,
         "cpu_seconds_by_stage": state.cpu,
-        "failures": state.guard.summary(),
+        "failures": {
+            "evaluations": state.guard.log.evaluations,
+            "not_finite": state.guard.log.failures,
+            "examples": [str(example) for example in state.guard.log.examples],
+        },
         "versions": versions(),
     }

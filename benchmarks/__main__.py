@@ -1,0 +1,28 @@
+"""``python -m benchmarks NAME``: run one benchmark and print its table."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+BENCHMARKS = {
+    "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
+
+}
+
+
+def main() -> None:
+    """Parse the command line and hand over to the benchmark's module."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name, purpose in BENCHMARKS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        command.add_argument("--json", metavar="FILE", help="also write the figures to a file")
+        module = import_module(f"benchmarks.{name}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+main()

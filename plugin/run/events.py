@@ -1,0 +1,81 @@
+"""From the frozen sampler to the event file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcbridge import core
+from mcbridge.integration import Integral, fresh_weights
+from mcbridge.lhe import RunInfo, write
+from mcbridge.samplers import Sampler
+from mcbridge.unweighting import UnweightingStatus, largest_weights, policy_named, unweight
+from plugin.card import dump_card
+from plugin.choice import Decision
+from plugin.run.folder import RunFolder
+from plugin.run.summary import versions
+
+if TYPE_CHECKING:
+    from plugin.run.pipeline import State
+
+__all__ = ["write_events"]
+
+
+def write_events(
+    state: State, folder: RunFolder, sampler: Sampler, integral: Integral, choice: Decision
+) -> dict[str, Any]:
+    """Unweight and write ``events.lhe.gz``; the figures of the unweighting.
+
+    The largest weights come from fresh trials; the cross section in the file is that of the integration.
+    """
+    card = state.card
+    policy = policy_named(card.unweighting.policy, quantile=card.unweighting.quantile)
+    trials = fresh_weights(
+        state.process, sampler, card.integration.evaluations, state.streams, purpose="largest weight",
+        guard=state.guard, threads=card.threads,
+    )  # fmt: skip
+    weights = [trials.event_weights[trials.channel == channel] for channel in range(state.process.channels)]
+    w_max = largest_weights(weights, policy, state.streams.generator("largest weight policy"))
+    progress = state.progress.status("Events", "events", "n_events", _note)
+    stream = unweight(
+        state.process,  # an event source: build_process gives nothing else
+        sampler,
+        w_max,
+        card.events,
+        state.streams,
+        guard=state.guard,
+        threads=card.threads,
+        on_progress=progress,
+    )
+    process: Any = state.process.integrand
+    info = RunInfo(
+        cross_section=integral.mean,
+        error=integral.error,
+        beams=process.beams,
+        energies=process.energies,
+        pdf_ids=process.pdf_ids,
+        absolute=integral.absolute if integral.negative_fraction > 0 else None,
+        processes={
+            number: " ".join(str(pdg_id) for pdg_id in ids) for number, ids in enumerate(process.subprocesses, start=1)
+        },
+        card=dump_card(card),
+        figures={
+            "sampler": choice.sampler,
+            "cross_section_pb": integral.mean,
+            "cross_section_error_pb": integral.error,
+            "chi2": integral.chi2,
+            "dof": integral.dof,
+            "relative_std": integral.rsd,
+            "w_max": w_max.tolist(),
+            "policy": card.unweighting.policy,
+            "instruction_set": core.instruction_set(),
+        },
+        versions=versions(),
+        seed=card.seed,
+        generator=("binnis", versions()["binnis"]),
+    )
+    write(folder.path / "events.lhe.gz", stream, info, threads=card.threads)
+    return {**stream.totals.as_dict(), "policy": card.unweighting.policy}
+
+
+def _note(status: UnweightingStatus) -> str:
+    return f"efficiency {status.efficiency:.3g}"
