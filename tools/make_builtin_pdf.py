@@ -94,12 +94,12 @@ def evolve() -> tuple[np.ndarray, dict[tuple[float, int], dict[int, np.ndarray]]
 
     raw = example.raw_theory()
     raw["order"] = [1, 0]
-    raw["couplings"] = dict(alphas=ALPHA_S_START, alphaem=0.0075, ref=(Q_START, 4))
-    raw["heavy"] = dict(
-        masses=[ReferenceRunning([mass, math.nan]) for mass in (Q_START, M_BOTTOM, 175.0)],
-        masses_scheme="POLE",
-        matching_ratios=[1.0, 1.0, 1.0],
-    )
+    raw["couplings"] = {"alphas": ALPHA_S_START, "alphaem": 0.0075, "ref": (Q_START, 4)}
+    raw["heavy"] = {
+        "masses": [ReferenceRunning([mass, math.nan]) for mass in (Q_START, M_BOTTOM, 175.0)],
+        "masses_scheme": "POLE",
+        "matching_ratios": [1.0, 1.0, 1.0],
+    }
     theory = TheoryCard.from_dict(raw)
     operator: OperatorCard = example.operator()
     operator.init = (Q_START, 4)

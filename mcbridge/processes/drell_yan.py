@@ -220,7 +220,7 @@ class DrellYan:
         return forward, backward
 
     def __call__(self, u: Array, channel: int) -> Evaluation:
-        """Weights [pb] of the points u, (n, 4), with prior channel weights and features if there are several channels."""
+        """Weights [pb] of the points u, (n, 4); with several channels also their prior weights and features."""
         point = self._point(u, channel)
         forward, backward = self._contributions(point)
         # d sigma = d log s dy f f |M|^2 d Omega / (64 pi^2 s)
