@@ -86,7 +86,7 @@ class Integral:
     samples: Samples | None = field(default=None, repr=False)
 
     @property
-    def Q(self) -> float:
+    def Q(self) -> float:  # noqa: N802 - the name that vegas gives it
         """Probability of a larger chi2; nan for one iteration."""
         return float(gvar.gammaQ(self.dof / 2.0, self.chi2 / 2.0)) if self.dof > 0 else float("nan")
 

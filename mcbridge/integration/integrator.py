@@ -141,15 +141,16 @@ class Integrator:
     @property
     def map(self) -> vegas.AdaptiveMap:
         """The adapted map from the unit hypercube to the region: that of vegas, or the VEGAS part of the sampler."""
-        if self.sampler is None or self.sampler.channels[0].grid is None:
+        if self.sampler is None:
             return self.vegas.map
         channel = self.sampler.channels[0]
-        grid = [[0.0, 1.0] for _ in range(self.domain.dim)]
-        for axis, knots in zip(channel.continuous, channel.grid, strict=True):
-            grid[axis] = list(knots)
+        grid = [np.array([0.0, 1.0]) for _ in range(self.domain.dim)]
+        if channel.grid is not None:
+            for axis, knots in zip(channel.continuous, channel.grid, strict=True):
+                grid[axis] = knots
         limits = self.domain.limits
         return vegas.AdaptiveMap(
-            [list(low + np.asarray(knots) * (high - low)) for knots, (low, high) in zip(grid, limits, strict=True)]
+            [list(low + knots * (high - low)) for knots, (low, high) in zip(grid, limits, strict=True)]
         )
 
     def __getattr__(self, name: str) -> Any:

@@ -15,14 +15,14 @@ from mcbridge.samplers.grid import BaseBins, Grid, fit_grid, grid_density, unifo
 __all__ = ["Candidate", "ChannelSurvey", "default_increments"]
 
 _FIT_POINTS = 100_000  # points of a fit during the scan and between iterations; the last fit uses all
+_SCAN = ((128, 3_000), (200, 8_000), (400, 30_000), (1000, 150_000))  # increments, and points that they need
 _POWERS = (2.0, 5.0)
 _TIE = 1.01  # second moments within 1% count as equal, and the efficiency decides
 
 
 def default_increments(points: int) -> tuple[int, ...]:
-    """Numbers of increments worth a try: 64 to 200, and more where there are points to fill them."""
-    more = tuple(number for number, needed in ((400, 30_000), (1000, 150_000)) if points >= needed)
-    return (64, 128, 200, *more)
+    """Numbers of increments worth a try: 64 to 200 as a rule, and more where there are points to fill them."""
+    return (64, *(number for number, needed in _SCAN if points >= needed))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ __all__ = ["BaseBins", "Grid", "fit_grid", "grid_density", "locate", "regrid", "
 Grid = list[Array]
 """Knots of every axis, increasing from 0 to 1; every increment holds the same probability."""
 
-BASE = 4096
+_BASE = (512, 4096)  # fewest and most base bins of an axis
 _CELLS = 65536  # a power of 2, so that cells are exact
 _NARROWEST = 1e-12
 _POLISHING = 2  # rounds over all axes
@@ -77,7 +77,7 @@ class BaseBins:
     """Points sorted into fine bins of every axis, once.
 
     Attributes:
-        edges: for every axis (BASE + 1,) edges.
+        edges: for every axis (bins + 1,) edges.
         index: for every axis (n,), the bin of every point.
         n: number of points.
     """
@@ -89,7 +89,8 @@ class BaseBins:
     @staticmethod
     def of(grid: Sequence[Array], u: Array) -> BaseBins:
         """Bins for points ``u`` (n, axes), half of them following ``grid``, half uniform for the tails."""
-        edges = [regrid(knots, 1.0 / (len(knots) - 1) + np.diff(knots), BASE) for knots in grid]
+        number = int(np.clip(2 ** np.ceil(np.log2(max(len(u), 1) / 4)), *_BASE))
+        edges = [regrid(knots, 1.0 / (len(knots) - 1) + np.diff(knots), number) for knots in grid]
         return BaseBins(edges, [locate(edge, u[:, axis]) for axis, edge in enumerate(edges)], len(u))
 
     def mixture(
@@ -156,15 +157,16 @@ class _ProductFit:
 
     Attributes:
         knots: for every axis (increments + 1,).
-        mass: for every axis (BASE,), probability of the base bins.
+        mass: for every axis (bins,), probability of the base bins.
         terms: (n,), ``|f|^p / (g q^(p-1))`` of every point; their sum is what is made least.
         scale: largest |f|; 0 where there is nothing to fit.
     """
 
     def __init__(self, bins: BaseBins, function: Array, density: Array, increments: int, power: float) -> None:
         self.bins, self.increments, self.power = bins, increments, power
+        self.levels = np.linspace(0.0, 1.0, increments + 1)
         self.scale = float(np.max(np.abs(function), initial=0.0))
-        self.knots = [regrid(edges, np.ones(BASE), increments) for edges in bins.edges]
+        self.knots = [regrid(edges, np.ones(len(edges) - 1), increments) for edges in bins.edges]
         self.mass: list[Array] = []
         if self.scale == 0.0:
             return
@@ -175,8 +177,7 @@ class _ProductFit:
         self.terms /= np.sum(self.terms)
 
     def _mass(self, axis: int, knots: Array) -> Array:
-        levels = np.linspace(0.0, 1.0, self.increments + 1)
-        mass: Array = np.diff(np.interp(self.bins.edges[axis], knots, levels))
+        mass: Array = np.diff(np.interp(self.bins.edges[axis], knots, self.levels))
         return mass
 
     @property
@@ -203,7 +204,7 @@ class _ProductFit:
     def share_out(self, axis: int) -> None:
         """Bring the increments of an axis closer to equal shares of the objective, as VEGAS does."""
         edges, increments = self.bins.edges[axis], self.increments
-        share = np.bincount(self.bins.index[axis], self.terms, BASE)
+        share = np.bincount(self.bins.index[axis], self.terms, len(edges) - 1)
         centres = 0.5 * (edges[1:] + edges[:-1])
         group = np.clip(np.searchsorted(self.knots[axis], centres) - 1, 0, increments - 1)
         wanted: Array = np.power(np.bincount(group, share, increments), 1.0 / self.power)
@@ -215,14 +216,14 @@ class _ProductFit:
         self.replace(axis, regrid(self.knots[axis], ratio**damping, increments))
 
     def polish(self, axis: int) -> None:
-        """Move single knots to where ``sum_k A_k w_k^(p-1)`` is least, A_k the profile and w_k the width of increment k.
+        """Move single knots to where ``sum_k A_k w_k^(p-1)`` is least, A_k the profile and w_k the width of a bin.
 
         Equal shares put a knot somewhere near a step of the integrand (a cut), and what is left of the step lies in
         an increment that is too wide for it. Odd and even knots move in turn, between their neighbours.
         """
         edges, power, knots = self.bins.edges[axis], self.power, self.knots[axis].copy()
-        profile = np.bincount(self.bins.index[axis], self.terms, BASE)
-        profile *= (self.mass[axis] / np.diff(edges)) ** (power - 1.0)
+        share = np.bincount(self.bins.index[axis], self.terms, len(edges) - 1).astype(np.float64)
+        profile = share * (self.mass[axis] / np.diff(edges)) ** (power - 1.0)
         sums = np.concatenate([[0.0], np.cumsum(profile)])
         if not np.isfinite(sums[-1]):
             return

@@ -83,9 +83,10 @@ class Sampler:
         """
         active = np.array(self.active, dtype=np.float64)
         stored = self.metadata.get("allocation")
-        shares = active if stored is None else np.asarray(stored, dtype=np.float64) * active
-        if shares.shape != active.shape or not np.all(np.isfinite(shares)) or np.any(shares < 0.0):
-            raise UserError(f"the allocation of the sampler is {stored}; it must be one positive number a channel")
+        given = active if stored is None else np.asarray(stored, dtype=np.float64)
+        if given.shape != active.shape or not np.all(np.isfinite(given)) or np.any(given < 0.0):
+            raise UserError(f"the allocation of the sampler is {stored}; it must be one number >= 0 a channel")
+        shares = given * active
         total = float(np.sum(shares))
         result: Array = shares / total if total > 0.0 else active / np.sum(active)
         return result

@@ -107,7 +107,7 @@ def survey(
         integrand: any integrand.
         evaluations: number of points, used up exactly.
         streams: random numbers.
-        increments: numbers of increments to be tried; 64, 128, 200 and more for many points if None.
+        increments: numbers of increments to be tried; 64 to 200 by the number of points, more for many, if None.
         iterations: number of adaptations; 3 to 8 by the number of points if None.
         guard: what is tolerated of the integrand.
         on_progress: called with the number of points done and of all, after every chunk.

@@ -27,7 +27,8 @@ def test_every_region_of_vegas_is_understood(region, dim, volume):
     assert domain.volume == pytest.approx(volume)
     u = np.random.default_rng(1).random((50, dim))
     x = domain.from_unit(u)
-    assert np.all(x >= domain.limits[:, 0]) and np.all(x <= domain.limits[:, 1])
+    assert np.all(x >= domain.limits[:, 0])
+    assert np.all(x <= domain.limits[:, 1])
     np.testing.assert_allclose(domain.to_unit(x), u, atol=1e-14)
 
 
@@ -44,12 +45,15 @@ def test_points_have_the_form_that_vegas_gives_them(region, mode):
             assert formatted[key].ndim == theirs[key].ndim
     else:
         assert formatted.ndim == theirs.ndim
-        assert formatted.shape[:-1] == theirs.shape[:-1] if mode == "rbatch" else formatted.shape[1:] == theirs.shape[1:]
+        assert (
+            formatted.shape[:-1] == theirs.shape[:-1] if mode == "rbatch" else formatted.shape[1:] == theirs.shape[1:]
+        )
 
 
 def test_the_template_lies_inside():
     domain = Domain({"a": (5, 6), "b": [(1, 2), (-4, -3)]})
-    assert np.all(domain.template.buf > domain.limits[:, 0]) and np.all(domain.template.buf < domain.limits[:, 1])
+    assert np.all(domain.template.buf > domain.limits[:, 0])
+    assert np.all(domain.template.buf < domain.limits[:, 1])
 
 
 @pytest.mark.parametrize(

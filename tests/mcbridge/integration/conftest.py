@@ -30,7 +30,9 @@ class TwoChannels:
     """
 
     name, dim, channels, periodic, exact, absolute = "two ends", 2, 2, (), 2.0, 2.0
-    discrete: dict[int, tuple[float, ...]] = {}
+
+    def __init__(self):
+        self.discrete = {}
 
     def __call__(self, u, channel):
         x = np.sqrt(u[:, 0]) if channel == 0 else 1 - np.sqrt(u[:, 0])

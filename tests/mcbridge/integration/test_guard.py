@@ -31,7 +31,8 @@ def nan_at_first(u):
 def test_a_single_nan_counts_as_zero_and_is_remembered(caplog):
     guard = Guard()
     result = evaluate(Scripted(nan_at_first), U, 0, guard)
-    assert result.weight[0] == 0.0 and np.all(result.weight[1:] == 1.0)
+    assert result.weight[0] == 0.0
+    assert np.all(result.weight[1:] == 1.0)
     assert (guard.log.failures, guard.log.evaluations) == (1, 2000)
     assert guard.log.fraction == pytest.approx(5e-4)
     assert guard.log.examples[0].u == tuple(U[0])
@@ -71,7 +72,8 @@ def test_a_failing_alpha_outside_the_cuts_does_no_harm():
         return Evaluation(weight, alpha, np.where(weight[:, None] > 0, 1.0, np.inf))
 
     result = evaluate(Scripted(cut, channels=2), U, 0)
-    assert np.all(np.isfinite(result.alpha)) and np.all(np.isfinite(result.features))
+    assert np.all(np.isfinite(result.alpha))
+    assert np.all(np.isfinite(result.features))
 
 
 def raises(u):
@@ -102,7 +104,9 @@ def test_wrong_answers_are_told_in_a_sentence(answer, channels, words):
     assert "scripted" in str(error.value)
 
 
-@pytest.mark.parametrize("options", [{"max_failure_fraction": 2.0}, {"max_failure_fraction": -1}, {"minimum_points": -1}])
+@pytest.mark.parametrize(
+    "options", [{"max_failure_fraction": 2.0}, {"max_failure_fraction": -1}, {"minimum_points": -1}]
+)
 def test_an_impossible_guard_is_refused(options):
     with pytest.raises(UserError):
         Guard(**options)

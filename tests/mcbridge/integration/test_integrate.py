@@ -59,7 +59,8 @@ def test_evaluations_are_used_up_exactly(known):
     assert counted.evaluations == 5003
     result = integrate(counted, sampler, 7001, 3, Streams(1))
     assert counted.evaluations == 5003 + 7001
-    assert result.evaluations == 7001 and sum(part.n for part in result.iterations) == 7001
+    assert result.evaluations == 7001
+    assert sum(part.n for part in result.iterations) == 7001
     fresh = fresh_weights(counted, sampler, 999, Streams(1), "fresh")
     assert len(fresh) == 999
 
@@ -89,7 +90,8 @@ def test_iterations_are_combined_by_number_of_points(make):
     result = integrate(step, sampler, 4000, 4, Streams(3))
     means = np.array([part.mean for part in result.iterations])
     assert result.mean == pytest.approx(means.mean(), rel=1e-12)
-    assert result.dof == 3 and 0 <= result.Q <= 1
+    assert result.dof == 3
+    assert 0 <= result.Q <= 1
     assert result.chi2_dof == pytest.approx(result.chi2 / 3)
 
 
@@ -112,8 +114,8 @@ def test_allocation_follows_sigma_and_leaves_the_integral_alone(make):
 
 
 def test_a_starved_channel_is_kept_alive_by_the_floor(make):
-    result = integrate(make("two ends"), Sampler(2 * VegasMap([[0, 1], [0, 1]]).sampler().channels), 1000, 1, Streams(1),
-                       allocation=[1.0, 0.0])  # fmt: skip
+    sampler = Sampler(2 * VegasMap([[0, 1], [0, 1]]).sampler().channels)
+    result = integrate(make("two ends"), sampler, 1000, 1, Streams(1), allocation=[1.0, 0.0])
     assert result.points.tolist() == [950, 50]
 
 
@@ -131,7 +133,8 @@ def test_streaming_sums_do_not_lose_precision():
     for part in np.array_split(weights, 7):
         accumulator.add(part)
     assert accumulator.sigma == pytest.approx(weights.std(ddof=1), rel=1e-6)
-    assert accumulator.n == 5000 and accumulator.maximum == weights.max()
+    assert accumulator.n == 5000
+    assert accumulator.maximum == weights.max()
 
 
 def test_progress_counts_points(make):

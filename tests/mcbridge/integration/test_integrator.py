@@ -59,13 +59,17 @@ def test_scalars_give_an_average_of_vegas(integrator, function):
     assert type(result) is vegas.RAvg
     assert abs(result.mean - EXACT) < 4 * result.sdev
     assert result.sdev < 0.01 * EXACT
-    assert len(result.itn_results) == 5 and result.dof == 4 and 0 <= result.Q <= 1
-    assert "chi2/dof" in result.summary() and str(result)
+    assert len(result.itn_results) == 5
+    assert result.dof == 4
+    assert 0 <= result.Q <= 1
+    assert "chi2/dof" in result.summary()
+    assert str(result)
 
 
 def test_arrays_give_an_array_of_averages(integrator):
     result = integrator(array)
-    assert type(result) is vegas.RAvgArray and result.shape == (2,)
+    assert type(result) is vegas.RAvgArray
+    assert result.shape == (2,)
     ratio = result[1] / result[0]
     assert abs(ratio.mean - 0.5) < 4 * ratio.sdev
     assert abs(gvar.evalcorr(np.array(result))[0, 1]) > 0.3
@@ -73,7 +77,9 @@ def test_arrays_give_an_array_of_averages(integrator):
 
 def test_dictionaries_give_a_dictionary_of_averages(integrator):
     result = integrator(dictionary)
-    assert type(result) is vegas.RAvgDict and list(result) == ["norm", "x"] and result["x"].shape == (2,)
+    assert type(result) is vegas.RAvgDict
+    assert list(result) == ["norm", "x"]
+    assert result["x"].shape == (2,)
     assert abs(result["norm"].mean - EXACT) < 4 * result["norm"].sdev
     assert "norm" in result.summary(extended=True)
 
@@ -149,11 +155,13 @@ def test_adapted_grids_are_kept_between_calls_as_in_vegas():
 def test_weights_of_a_sample_are_one_over_the_density(sampler):
     integrator = Integrator([[0, 2], [-1, 1], [0, 1]], sampler, seed=5, neval=3000)
     weights, points = integrator.sample()
-    assert weights.shape == (3000,) and points.shape == (3, 3000)
+    assert weights.shape == (3000,)
+    assert points.shape == (3, 3000)
     u = (points.T - [0, -1, 0]) / [2, 2, 1]
     np.testing.assert_allclose(len(weights) * weights, 4.0 / sampler.density(0, u), rtol=1e-4)
     weights, points = integrator.sample(nbatch=7000, mode="lbatch")
-    assert weights.shape == (9000,) and points.shape == (9000, 3)
+    assert weights.shape == (9000,)
+    assert points.shape == (9000, 3)
     total = weights.sum()
     assert abs(total - 4.0) < 4 * np.sqrt(len(weights)) * weights.std()
 
@@ -173,7 +181,8 @@ def test_batches_have_the_columns_of_vegas(integrator):
         theirs = next(vegas.Integrator(REGION).random_batch(**columns))
         assert len(ours[0]) == len(theirs)
         for mine, yours in zip(ours[0], theirs, strict=True):
-            assert mine.ndim == yours.ndim and mine.dtype.kind == yours.dtype.kind
+            assert mine.ndim == yours.ndim
+            assert mine.dtype.kind == yours.dtype.kind
         assert abs(sum(len(part[0]) for part in ours) / integrator.neval - 1) < 0.12
     estimate = sum(float(wgt * plain(x)) for x, wgt in integrator.random())
     assert abs(estimate / EXACT - 1) < 0.1
@@ -189,7 +198,8 @@ def test_unweighted_points_follow_the_function(integrator):
     integrator(batch, neval=10_000)
     weight, points = integrator.unweight(20_000)
     assert points.shape == (20_000, 3)
-    assert np.all(weight >= 1) and np.mean(weight > 1) < 0.05
+    assert np.all(weight >= 1)
+    assert np.mean(weight > 1) < 0.05
     spread = np.average((points - 0.5) ** 2, weights=weight, axis=0)
     assert np.all(np.abs(spread / WIDTH**2 - 1) < 4 * np.sqrt(2 / 20_000) + 1e-3)
 
@@ -229,7 +239,8 @@ def test_results_are_saved_after_every_iteration(tmp_path, integrator):
 
     result = integrator(batch, save=str(tmp_path / "result.pkl"))
     stored = pickle.loads((tmp_path / "result.pkl").read_bytes())
-    assert stored.mean == pytest.approx(result.mean) and stored.nitn == result.nitn
+    assert stored.mean == pytest.approx(result.mean)
+    assert stored.nitn == result.nitn
 
 
 def test_correlations_can_be_left_out(integrator):
@@ -241,7 +252,8 @@ def test_old_options_come_back_from_set(integrator):
     old = integrator.set(nitn=7, threads=2)
     assert old == {"nitn": 5, "threads": 1}
     integrator.set(old)
-    assert integrator.nitn == 5 and integrator.threads == 1
+    assert integrator.nitn == 5
+    assert integrator.threads == 1
     assert "iterations" in integrator.settings()
 
 
@@ -273,7 +285,8 @@ def fails(x):
 def test_failing_functions_are_told_in_a_sentence(integrator, function, words):
     with pytest.raises(AmplitudeError) as error:
         integrator(function)
-    assert words in str(error.value) and "\n" not in str(error.value)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_rare_failures_are_counted(integrator):

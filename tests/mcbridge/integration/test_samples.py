@@ -34,15 +34,17 @@ def test_select_concatenate_and_channels():
     joined = Samples.concatenate(halves)
     np.testing.assert_array_equal(joined.u, samples.u)
     np.testing.assert_array_equal(joined.alpha, samples.alpha)
-    assert len(samples.of_channel(1)) == 5 and np.all(samples.of_channel(1).channel == 1)
+    assert len(samples.of_channel(1)) == 5
+    assert np.all(samples.of_channel(1).channel == 1)
     assert len(samples.select(samples.weight > 2)) == 0
-    assert joined.dim == 3 and joined.features is None
+    assert joined.dim == 3
+    assert joined.features is None
 
 
 def test_parts_that_do_not_fit_are_refused():
-    with pytest.raises(UserError, match="Samples.alpha is missing in 1 of 2 parts"):
+    with pytest.raises(UserError, match=r"Samples\.alpha is missing in 1 of 2 parts"):
         Samples.concatenate([some(), some(alpha=False)])
     with pytest.raises(UserError, match="at least one part"):
         Samples.concatenate([])
-    with pytest.raises(UserError, match="Samples.weight has 3 rows; u has 2"):
+    with pytest.raises(UserError, match=r"Samples\.weight has 3 rows; u has 2"):
         Samples(np.zeros((2, 1)), np.zeros(2, dtype=int), np.zeros(3), np.ones(2))

@@ -6,8 +6,9 @@ import vegas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcbridge import core
 from mcbridge.errors import UserError
-from mcbridge.maps import ComposedMap, IdentityMap, Map, VegasMap
+from mcbridge.maps import ComposedMap, FlowMap, IdentityMap, Map, VegasMap
 
 
 def random_map(seed, dim, increments):
@@ -53,7 +54,8 @@ def test_the_edges_belong_to_the_map():
     edges = np.array([[0.0, 1.0], [1.0, 0.0]])
     for points, jacobian in (vegas_map.forward(edges), vegas_map.inverse(edges)):
         np.testing.assert_array_equal(points, edges)
-        assert np.all(np.isfinite(jacobian)) and np.all(jacobian > 0)
+        assert np.all(np.isfinite(jacobian))
+        assert np.all(jacobian > 0)
 
 
 def test_a_map_becomes_a_sampler_with_its_density():
@@ -61,6 +63,25 @@ def test_a_map_becomes_a_sampler_with_its_density():
     sampler = vegas_map.sampler()
     u, density = sampler.draw(0, 1000, np.random.default_rng(1))
     np.testing.assert_allclose(vegas_map.inverse(u)[1], density, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_flow_on_a_vegas_map_is_a_bijection_with_its_density(dtype):
+    spec = core.FlowSpec(3, context=2)
+    generator = np.random.default_rng(9)
+    parameters = (0.2 * generator.normal(size=spec.parameters)).astype(dtype)
+    composed = ComposedMap([FlowMap(spec, parameters, context=np.array([1.0, 0.0])), random_map(10, 3, 5)])
+    assert isinstance(composed.maps[0], Map)
+    u = generator.random((50_000, 3))
+    x, jacobian = composed.forward(u)
+    back, density = composed.inverse(x)
+    tolerance = 1e-9 if dtype is np.float64 else 1e-3
+    assert np.median(np.abs(back - u)) < tolerance
+    np.testing.assert_allclose(np.median(jacobian * density), 1.0, rtol=tolerance)
+    # Points of the map have the density 1/jacobian: the mean of x over uniform x is 1/2.
+    for moment, exact in ((np.ones(len(x)), 1.0), (x[:, 0], 0.5), (x[:, 1] * x[:, 2], 0.25)):
+        weighted = moment * jacobian
+        assert abs(weighted.mean() - exact) < 4 * weighted.std() / np.sqrt(len(x))
 
 
 @pytest.mark.parametrize(
