@@ -1,0 +1,9 @@
+import numpy as np
+import numpy.typing as npt
+
+_Doubles = npt.NDArray[np.float64]
+_Integers = npt.NDArray[np.int32]
+
+def squared_six(momenta: _Doubles, orders: _Integers, colour: _Doubles, isa: str = "") -> tuple[_Doubles, _Doubles]: ...
+def ordered(momenta: _Doubles, orders: _Integers, isa: str = "") -> _Doubles: ...
+def instruction_sets() -> tuple[str, ...]: ...
