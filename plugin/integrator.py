@@ -87,9 +87,11 @@ class Integrator(McbridgeIntegrator):
         left = max(total - spent, self.nitn * 2)
         neval = self.neval
         try:
-            return super().__call__(fcn, save=save, saveall=saveall, neval=left // self.nitn)
+            result = super().__call__(fcn, save=save, saveall=saveall, neval=left // self.nitn)
         finally:
             self.set(neval=neval)
+        result.sum_neval += spent  # what survey, training and choice have cost counts as well
+        return result
 
     def _prepare(self, integrand: Metered, total: int) -> int:
         """Survey, training and choice; sets ``sampler`` and ``decision``, returns the evaluations spent."""

@@ -127,7 +127,8 @@ def _sentences(error: ValidationError) -> Iterable[str]:
             options = [option.strip(" '") for option in expected.replace(" or ", ", ").split(",")]
             yield f"'{entry}' must be {expected}, not {given}{nearest(problem['input'], options)}"
         else:
-            yield f"'{entry}': {problem['msg'][0].lower()}{problem['msg'][1:]}, but {given} was given"
+            message = problem["msg"].removeprefix("Value error, ")
+            yield f"'{entry}': {message[0].lower()}{message[1:]}, but {given} was given"
 
 
 def _short(value: Any) -> str:

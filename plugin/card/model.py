@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "Card",
@@ -24,7 +24,15 @@ __all__ = [
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Evaluations = Annotated[int, Field(ge=0)]
-Window = tuple[NotNegative, Positive]
+
+
+def _increasing(window: tuple[float, float]) -> tuple[float, float]:
+    if not window[0] < window[1]:
+        raise ValueError("the window must go from a smaller to a larger number")
+    return window
+
+
+Window = Annotated[tuple[NotNegative, Positive], AfterValidator(_increasing)]
 
 
 class Section(BaseModel):

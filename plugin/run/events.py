@@ -53,10 +53,8 @@ def write_events(
         beams=process.beams,
         energies=process.energies,
         pdf_ids=process.pdf_ids,
-        absolute=integral.absolute if integral.negative_fraction > 0 else None,
-        processes={
-            number: " ".join(str(pdg_id) for pdg_id in ids) for number, ids in enumerate(process.subprocesses, start=1)
-        },
+        absolute=integral.absolute if integral.negative_fraction > 1e-3 else None,
+        processes=process.subprocesses,
         card=dump_card(card),
         figures={
             "sampler": choice.sampler,

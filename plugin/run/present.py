@@ -18,16 +18,16 @@ def print_result(result: RunResult, console: Console | None = None) -> None:
     console = console or Console()
     content = result.summary
     table = Table(title=f"{content['process']}: {result.folder}", title_justify="left")
-    table.add_column("sampler")
-    for name in ("cross section [pb]", "points", "rel. std", "efficiency", "CPU us/point"):
-        table.add_column(name, justify="right")
+    table.add_column("sampler", no_wrap=True)
+    for name in ("cross section \\[pb]", "points", "rel. std", "efficiency", "us/point"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name in ("vegas", "flow"):
         figures = content.get(name)
         if figures:
             table.add_row(name, *_row(figures), f"{1e6 * figures['cpu_seconds_per_point']:.2f}")
     chosen = {**content, "points": content["integration"]["points"]}
     table.add_section()
-    table.add_row(f"result ({content['sampler']})", *_row(chosen), "", style="bold")
+    table.add_row("result", *_row(chosen), "", style="bold")
     console.print(table)
     console.print(f"[bold]Choice:[/] {content['sampler']}; {content['decision']['reason']}", highlight=False)
     integration = content["integration"]

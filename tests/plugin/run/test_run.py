@@ -27,7 +27,7 @@ class Pairs:
     beams = (-11, 11)
     energies = (50.0, 50.0)
     pdf_ids = (0, 0)
-    subprocesses = ((-11, 11, 13, -13),)
+    subprocesses = {1: "e+ e- > mu- mu+"}  # noqa: RUF012
 
     def __init__(self, broken=None):
         self.discrete = {}
