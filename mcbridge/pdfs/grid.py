@@ -42,7 +42,10 @@ class GridPdf:
         grid_path = self.folder / f"{self.name}_{member:04d}.dat"
         self.info = read_info(info_path)
         check_grid(grid_path)
-        self.lhapdf_id = int(self.info.get("SetIndex", 0)) + member
+        index = self.info.get("SetIndex", 0)
+        if not isinstance(index, int):
+            raise UserError(f"pdf: SetIndex in {info_path} is {index!r}; it must be an integer.")
+        self.lhapdf_id = index + member
         self._context = madspace.Context(1)
         try:
             self._grid = madspace.PdfGrid(str(grid_path))
@@ -65,8 +68,11 @@ class GridPdf:
         if "AlphaS_Qs" not in self.info or "AlphaS_Vals" not in self.info:
             _LOG.warning("PDF set %s has no table of alpha_s; one-loop running from the Z mass is used", self.name)
             return None
-        scales = [float(entry) for entry in self.info["AlphaS_Qs"]]
-        if len(scales) < 2 or len(scales) != len(self.info["AlphaS_Vals"]):
+        try:
+            scales, values = ([float(entry) for entry in self.info[key]] for key in ("AlphaS_Qs", "AlphaS_Vals"))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"pdf: AlphaS_Qs and AlphaS_Vals in {info_path} must be lists of numbers.") from error
+        if len(scales) < 2 or len(scales) != len(values):
             raise UserError(f"pdf: AlphaS_Qs and AlphaS_Vals in {info_path} do not have the same length.")
         self._alpha_range = (min(scales), max(scales))
         try:
