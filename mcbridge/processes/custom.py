@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mcbridge.errors import AmplitudeError, UserError, nearest
-from mcbridge.integrands import Array, Evaluation, EventBatch
+from mcbridge.integrands import Array, Evaluation, EventBatch, IntArray
 from mcbridge.pdfs import Pdf, load_pdf
 from mcbridge.processes.base import GEV2_PB, positive
 from mcbridge.processes.cuts import Cuts
@@ -21,6 +21,7 @@ __all__ = ["CustomProcess"]
 
 Scale = float | Callable[[Array], npt.ArrayLike] | None
 _MAPS = ("rambo", "chili")
+_COLOUR = {21: "octet"} | dict.fromkeys(range(1, 7), "triplet") | {-k: "antitriplet" for k in range(1, 7)}
 
 
 class CustomProcess:
@@ -45,7 +46,8 @@ class CustomProcess:
         identical: symmetry factor of identical outgoing particles; None to count them by PDG number.
         scale: fixed scale [GeV], a callable of the momenta that returns one per point, or None for the partonic energy.
         convert: applied to the array of momenta before the call, for instance ``torch.from_numpy``.
-        colours: (particles, 2) colour lines of an event in the order of ``incoming``, starting at 501; None for none.
+        colours: (particles, 2) colour lines of an event in the order of ``incoming``, starting at 501; None where they
+            follow from the particles (one coloured pair, incoming or outgoing), or where no events are wanted.
         alpha_s, alpha_qed: couplings for the event record; alpha_s None takes that of the PDFs (0 without PDFs).
         name: for logs.
 
@@ -128,11 +130,28 @@ class CustomProcess:
         found += [((b, a), True) for a, b in typed if a != b and (b, a) not in typed]
         return found
 
-    def _read_colours(self, colours: npt.ArrayLike | None) -> npt.NDArray[np.int64]:
+    def _read_colours(self, colours: npt.ArrayLike | None) -> IntArray | None:
+        """Colour lines of every pair of partons, (pairs, particles, 2); None if they are not known."""
         shape = (2 + len(self.outgoing), 2)
-        lines = np.zeros(shape, dtype=np.int64) if colours is None else np.asarray(colours, dtype=np.int64)
-        if lines.shape != shape:
-            raise UserError(f"colours: an array of shape {lines.shape} was given; {shape} is needed.")
+        if colours is not None:
+            given = np.asarray(colours, dtype=np.int64)
+            if given.shape != shape:
+                raise UserError(f"colours: an array of shape {given.shape} was given; {shape} is needed.")
+            mirrored = given[[1, 0, *range(2, len(given))]]
+            return np.stack([mirrored if turned else given for _, turned in self._pairs])
+        lines = np.zeros((len(self._pairs), *shape), dtype=np.int64)
+        for index, (pair, _) in enumerate(self._pairs):
+            kinds = [_COLOUR.get(pid) for pid in (*pair, *self.outgoing)]
+            coloured = [position for position, kind in enumerate(kinds) if kind]
+            ends = sorted(str(kinds[position]) for position in coloured)
+            together = coloured in ([0, 1], [p for p in coloured if p > 1])  # both incoming or both outgoing
+            if ends == ["antitriplet", "triplet"] and together:
+                for position in coloured:
+                    lines[index, position] = [501, 0] if kinds[position] == "triplet" else [0, 501]
+            elif ends == ["octet", "octet"] and together:
+                lines[index, coloured] = [[501, 502], [502, 501]]
+            elif coloured:
+                return None
         return lines
 
     def _build_map(self) -> tuple[Any, int]:
@@ -231,6 +250,8 @@ class CustomProcess:
 
     def events(self, u: Array, channel: int, choice: Array) -> EventBatch:
         """Event records; ``choice[:, 0]`` picks the pair of partons with the probabilities of the point."""
+        if self.colours is None:
+            raise UserError("colours: none were given; events with these coloured particles need their colour lines.")
         momenta, x, s, _ = self._point(u)
         n, particles = momenta.shape[:2]
         cumulative = np.cumsum(np.abs(self._contributions(momenta, x, s)), axis=1)
@@ -238,9 +259,6 @@ class CustomProcess:
         pdg_ids = np.empty((n, particles), dtype=np.int64)
         pdg_ids[:, :2] = np.array([pair for pair, _ in self._pairs])[chosen]
         pdg_ids[:, 2:] = self.outgoing
-        colours = np.tile(self.colours, (n, 1, 1))
-        turned = np.array([flag for _, flag in self._pairs])[chosen]
-        colours[turned, :2] = colours[turned, 1::-1]
         scales = self._scales(momenta, s)
         if self.alpha_s is not None:
             alpha_s = np.full(n, float(self.alpha_s))
@@ -252,7 +270,7 @@ class CustomProcess:
             pdg_ids=pdg_ids,
             status=np.array([-1, -1, *([1] * len(self.outgoing))]),
             mothers=mothers,
-            colours=colours,
+            colours=self.colours[chosen],
             masses=np.tile(np.array([0.0, 0.0, *self.masses]), (n, 1)),
             scale=scales,
             alpha_s=alpha_s,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mcbridge.errors import AmplitudeError, UserError
+from mcbridge.events import check_batch
 from mcbridge.pdfs import load_pdf
 from mcbridge.processes.custom import CustomProcess
 from mcbridge.processes.cuts import Cuts
@@ -74,6 +75,7 @@ def test_massive_pair() -> None:
     batch = process.events(STREAMS.generator("top").random((100, 2)), 0, np.full((100, 2), 0.5))
     p = batch.momenta[:, 2:]
     np.testing.assert_allclose(np.sqrt(p[..., 0] ** 2 - (p[..., 1:] ** 2).sum(axis=-1)), 173.0, rtol=1e-6)
+    check_batch(batch)
 
 
 def test_identical_particles() -> None:
@@ -140,6 +142,31 @@ def test_amplitude_sees_its_own_beam_order() -> None:
     assert (batch.colours[~swapped, 0] == [501, 0]).all()
     total = p[:, :2].sum(axis=1) - p[:, 2:].sum(axis=1)
     assert np.abs(total).max() < 1e-6 * p[..., 0].max()
+
+
+@pytest.mark.parametrize(
+    ("incoming", "outgoing", "colours"),
+    [
+        ((2, -2), (11, -11), None),
+        ([(1, -1), (-3, 3)], (13, -13), None),
+        ((21, 21), (25, 25), None),
+        ((21, 21), (21, 21), [[501, 502], [503, 501], [503, 504], [504, 502]]),
+    ],
+)
+def test_events_pass_the_check(incoming: Any, outgoing: tuple[int, ...], colours: Any) -> None:
+    cuts = Cuts(pt_min=100.0)
+    process = CustomProcess(lopsided, incoming, outgoing, 13000.0, pdf="builtin", cuts=cuts, colours=colours)
+    u = STREAMS.generator("check").random((2000, process.dim))
+    u = u[process(u, 0).weight > 0]
+    batch = process.events(u, 0, STREAMS.generator("check choice").random((len(u), 2)))
+    check_batch(batch)
+    assert (batch.alpha_s > 0).all()
+
+
+def test_events_without_colours() -> None:
+    process = CustomProcess(lopsided, (2, -2), (21, 21), 13000.0, pdf="builtin", cuts=Cuts(pt_min=100.0))
+    with pytest.raises(UserError, match="colours"):
+        process.events(np.full((1, 4), 0.5), 0, np.full((1, 2), 0.5))
 
 
 def test_torch_amplitude() -> None:

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from mcbridge.errors import UserError
+from mcbridge.events import check_batch
 from mcbridge.integrands import EventBatch
+from mcbridge.integration import integrate
 from mcbridge.pdfs import GridPdf, load_pdf
 from mcbridge.processes.drell_yan import DrellYan, ZPrime
 from mcbridge.random import Streams
+from mcbridge.samplers import survey
 
 STREAMS = Streams(20260711)
 
@@ -186,6 +189,19 @@ def test_events_conserve_momentum_charge_and_colour(pdf: GridPdf) -> None:
     assert mass.min() > 66
     assert mass.max() < 116
     assert set(np.unique(batch.process_id)) <= set(range(1, 9))
+
+
+def test_through_survey_and_integration(pdf: GridPdf, pair_oracle: Any) -> None:
+    """The Z' with VEGAS maps in three channels to 0.2%, and its events as a parton shower would take them."""
+    process = DrellYan(pdf=pdf, mll=(50.0, 800.0), zprime=ZPrime())
+    oracle = pair_oracle(pdf)
+    oracle.heavy = [*oracle.heavy, (400.0, 0.5)]
+    found = survey(process, 120_000, STREAMS)
+    result = integrate(process, found.sampler, 200_000, 10, STREAMS)
+    assert result.error < 2e-3 * result.mean
+    assert abs(result.mean - oracle.integral(50.0, 800.0)) < 4 * result.error
+    for channel in range(3):
+        check_batch(_events(process, channel=channel))
 
 
 def test_events_name_their_subprocess(pdf: GridPdf) -> None:

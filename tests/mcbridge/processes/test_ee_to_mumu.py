@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mcbridge.errors import UserError
+from mcbridge.events import check_batch
 from mcbridge.processes import PROCESSES, process
 from mcbridge.processes.ee_to_mumu import EeToMuMu
 from mcbridge.random import Streams
@@ -83,8 +84,7 @@ def test_events() -> None:
     source = EeToMuMu(91.188)
     u = STREAMS.generator("events").random((1000, 2))
     batch = source.events(u, 0, u)
-    total = batch.momenta[:, :2].sum(axis=1) - batch.momenta[:, 2:].sum(axis=1)
-    np.testing.assert_allclose(total, 0.0, atol=1e-9)
+    check_batch(batch)
     assert (batch.scale == 91.188).all()
     assert (batch.colours == 0).all()
     assert (batch.process_id == 1).all()
