@@ -69,7 +69,7 @@ class GluonAmplitude:
         return result
 
     def cancellation(self, momenta: Array) -> Array:
-        """By how much single terms of the six-gluon formula exceed the amplitude, (n,); the error is 1e-16 times that."""
+        """By how much single terms of the six-gluon formula exceed the amplitude, (n,); 1e-16 of that is the error."""
         momenta = self._checked(momenta)
         if self.legs < 6:
             return np.ones(len(momenta))
