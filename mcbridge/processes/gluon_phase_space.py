@@ -56,12 +56,8 @@ def _mapping(mode: str, n: int, power: float, symmetric: bool = True) -> Mapping
 
 
 MAPPINGS: dict[str, dict[int, Mapping]] = {
-    # The best relative standard deviation and efficiency of plain VEGAS, see benchmarks in docs.
-    "best": {
-        2: _mapping("propagator", 2, 1.4),
-        3: _mapping("color_ordered", 3, 1.6),
-        4: _mapping("propagator", 4, 1.0),
-    },
+    # Smallest relative standard deviation of plain VEGAS at 1 TeV, pT > 30 GeV, dR > 0.4: 0.91 for three gluons
+    # (t-channel 1.3, in one order 1.9, flat 2.8) and 2.3 for four (2.4, 3.4, 6.4).
     "colour-ordered": {n: _mapping("color_ordered" if n > 2 else "propagator", n, 1.6) for n in (2, 3, 4)},
     "t-channel": {n: _mapping("propagator", n, 1.0) for n in (2, 3, 4)},
     "t-channel-one-order": {n: _mapping("propagator", n, 1.0, symmetric=False) for n in (2, 3, 4)},
@@ -89,7 +85,9 @@ class GluonPhaseSpace:
         UserError: there is no map of this name.
     """
 
-    def __init__(self, n_final: int, cms_energy: float, pt_min: float, dr_min: float, mapping: str = "best") -> None:
+    def __init__(
+        self, n_final: int, cms_energy: float, pt_min: float, dr_min: float, mapping: str = "colour-ordered"
+    ) -> None:
         if mapping not in MAPPINGS:
             raise UserError(
                 f"mapping: '{mapping}' was given; allowed are {', '.join(MAPPINGS)}{nearest(mapping, MAPPINGS) or '.'}"

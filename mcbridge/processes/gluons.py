@@ -51,7 +51,7 @@ class Gluons:
         dr_min: float = 0.4,
         eta_max: float | None = None,
         alpha_s: float = 0.118,
-        mapping: str = "best",
+        mapping: str = "colour-ordered",
     ) -> None:
         self.amplitude = GluonAmplitude(n_final)
         self.n_final = n_final
