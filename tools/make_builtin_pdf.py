@@ -31,8 +31,8 @@ SCALES = {
 def x_points() -> np.ndarray:
     """Logarithmic below 0.1; dense towards 1, where densities like (1 - x)^8 are hard to interpolate in log x."""
     low = np.geomspace(1e-7, 0.1, 32)
-    middle = np.linspace(0.1, 0.6, 9)
-    high = np.array([0.65, 0.7, 0.74, 0.78, 0.82, 0.86, 0.89, 0.92, 0.95, 0.975, 1.0])
+    middle = np.linspace(0.1, 0.6, 11)
+    high = np.array([0.6 + 0.025 * i for i in range(1, 13)] + [0.92, 0.94, 0.96, 0.98, 1.0])
     return np.concatenate([low, middle[1:], high])
 
 
