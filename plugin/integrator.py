@@ -15,9 +15,21 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Sampler, survey
 from plugin.choice import Decision, Figures, Goal, decide, decide_early, figures_of_channels
 
-__all__ = ["Integrator"]
+__all__ = ["Integrator", "sampler_named"]
 
-SAMPLERS = ("auto", "flow", "vegas")
+Choice = Literal["auto", "flow", "vegas"]
+SAMPLERS: dict[str, Choice] = {"auto": "auto", "flow": "flow", "vegas": "vegas"}
+
+
+def sampler_named(name: str) -> Choice:
+    """The name of a sampler, checked.
+
+    Raises:
+        UserError: there is no such sampler.
+    """
+    if name not in SAMPLERS:
+        raise UserError(f"sampler is '{name}'; it must be one of {', '.join(SAMPLERS)}{nearest(name, list(SAMPLERS))}")
+    return SAMPLERS[name]
 
 
 class Integrator(McbridgeIntegrator):
@@ -51,8 +63,8 @@ class Integrator(McbridgeIntegrator):
         threads: int = 1,
         **options: Any,
     ) -> None:
-        if isinstance(sampler, str) and sampler not in SAMPLERS:
-            raise UserError(f"sampler is '{sampler}'; it must be one of {', '.join(SAMPLERS)}{nearest(sampler, SAMPLERS)}")
+        if isinstance(sampler, str):
+            sampler = sampler_named(sampler)
         super().__init__(domain, sampler=sampler if isinstance(sampler, Sampler) else None, seed=seed, **options)
         self.mode = sampler if isinstance(sampler, str) else "given"
         self.threads = threads
@@ -61,11 +73,11 @@ class Integrator(McbridgeIntegrator):
             self.decision = _asked("flow", "a trained sampler was given")
         self._calls = 0
 
-    def __call__(self, fcn: Callable[..., Any], save: Any = None, saveall: Any = None, **options: Any) -> Any:
+    def __call__(self, function: Callable[..., Any], save: Any = None, saveall: Any = None, **options: Any) -> Any:
         """Integrate a function.
 
         Arguments:
-            fcn: as for ``vegas.Integrator``.
+            function: as for ``vegas.Integrator``.
             options: ``nitn``, ``neval`` and others, for this and later calls.
 
         Returns:
@@ -78,16 +90,16 @@ class Integrator(McbridgeIntegrator):
         if self.mode in ("vegas", "given") or self.decision is not None:
             if self.decision is None:
                 self.decision = _asked("vegas", "the caller asked for sampler='vegas'")
-            return super().__call__(fcn, save=save, saveall=saveall, **options)
+            return super().__call__(function, save=save, saveall=saveall, **options)
         if options:
             self.set(**options)
-        integrand = Metered(FunctionIntegrand(fcn, self.domain))
+        integrand = Metered(FunctionIntegrand(function, self.domain))
         total = self.nitn * self.neval
         spent = self._prepare(integrand, total)
         left = max(total - spent, self.nitn * 2)
         neval = self.neval
         try:
-            result = super().__call__(fcn, save=save, saveall=saveall, neval=left // self.nitn)
+            result = super().__call__(function, save=save, saveall=saveall, neval=left // self.nitn)
         finally:
             self.set(neval=neval)
         result.sum_neval += spent  # what survey, training and choice have cost counts as well

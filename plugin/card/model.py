@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 __all__ = [
     "Card",
     "Choice",
+    "CustomCard",
+    "CutsCard",
     "DrellYanCard",
     "EeToMuMuCard",
     "Failures",
@@ -17,6 +19,7 @@ __all__ = [
     "ProcessCard",
     "SurveyCard",
     "TrainingCard",
+    "UmamiCard",
     "UnweightingCard",
     "ZPrimeCard",
 ]
@@ -87,7 +90,65 @@ class GluonsCard(Section):
     alpha_s: Positive = Field(0.118, description="strong coupling, fixed")
 
 
-ProcessCard = Annotated[DrellYanCard | EeToMuMuCard | GluonsCard, Field(discriminator="name")]
+ParticleLimit = Positive | dict[int, NotNegative]
+PairLimit = Positive | dict[str, NotNegative]
+
+
+class CutsCard(Section):
+    """Limits for all outgoing particles, or by particle: {21: 30}, and by pair: {'11 21': 0.4}."""
+
+    pt_min: ParticleLimit | None = Field(None, description="smallest transverse momentum [GeV]")
+    eta_max: ParticleLimit | None = Field(None, description="largest |pseudorapidity|")
+    mass_min: PairLimit | None = Field(None, description="smallest mass of a pair [GeV]")
+    mass_max: PairLimit | None = Field(None, description="largest mass of a pair [GeV]")
+    dr_min: PairLimit | None = Field(None, description="smallest distance of a pair in (eta, phi)")
+
+
+class ScatteringCard(Section):
+    """What the processes with an amplitude of the user's have in common."""
+
+    cms_energy: Positive = Field(13000.0, description="energy of the two beams together [GeV]")
+    pdf: str | None = Field(None, description="name of the PDF set; null for partons of fixed energy")
+    masses: tuple[NotNegative, ...] | None = Field(None, description="of the outgoing particles [GeV]")
+    cuts: CutsCard = Field(default_factory=CutsCard)
+    mapping: Literal["rambo", "chili"] = Field("rambo", description="phase space of madspace (chili needs PDFs)")
+    scale: Positive | None = Field(None, description="fixed scale [GeV]; null for the partonic energy")
+    colours: tuple[tuple[int, int], ...] | None = Field(
+        None, description="colour and anticolour line of every particle of an event, from 501; null where it is clear"
+    )
+
+
+class CustomCard(ScatteringCard):
+    """2 -> n scattering with |M|^2 from a Python function of the momenta."""
+
+    name: Literal["custom"]
+    amplitude: str = Field(
+        "my_amplitude.py:matrix_element",
+        description="MODULE:FUNCTION; momenta (n, particles, 4) [GeV] in, |M|^2 (n,) out",
+    )
+    incoming: tuple[tuple[int, int], ...] = Field(
+        ((11, -11),), description="pairs of PDG numbers that share |M|^2", min_length=1
+    )
+    outgoing: tuple[int, ...] = Field((13, -13), description="PDG numbers", min_length=2)
+    tensors: bool = Field(False, description="call the function with torch tensors instead of NumPy arrays")
+    alpha_s: Positive | None = Field(None, description="for the event record; null takes that of the PDFs")
+
+
+class UmamiCard(ScatteringCard):
+    """2 -> n scattering with |M|^2 from a UMAMI shared library."""
+
+    name: Literal["umami"]
+    library: str = Field("libumami.so", description="path of the shared library")
+    pdg_ids: tuple[tuple[int, ...], ...] = Field(
+        ((21, 21, 6, -6, 21),), description="PDG numbers in the order of the library, incoming first", min_length=1
+    )
+    param_card: str | None = Field(None, description="parameter card or artifact folder for the library")
+    alpha_s: Positive | Literal["pdf", "card"] | None = Field(
+        None, description="number, 'pdf' (running) or 'card' (the library's own)"
+    )
+
+
+ProcessCard = Annotated[DrellYanCard | EeToMuMuCard | GluonsCard | CustomCard | UmamiCard, Field(discriminator="name")]
 
 
 class SurveyCard(Section):
@@ -96,6 +157,10 @@ class SurveyCard(Section):
     evaluations: Annotated[int, Field(ge=2000)] = Field(200_000, description="amplitude evaluations")
     increments: tuple[Annotated[int, Field(ge=2, le=2000)], ...] = Field(
         (64, 128, 200), description="numbers of increments of the VEGAS grid to choose from", min_length=1
+    )
+    drop_channels: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.0,
+        description="drop channels that together contribute less than this share; the others take over their weight",
     )
 
 

@@ -83,7 +83,9 @@ def decide_early(vegas: Figures, goal: Goal, training_seconds: float, training_e
         f"VEGAS needs {_time(with_vegas)} for what is left; training a flow would cost {_time(overhead)} of CPU time, "
         "which even a perfect flow could not win back"
     )
-    return Decision("vegas", "vegas", reason, {"vegas": with_vegas, "flow": with_flow}, {"vegas": vegas}, "after survey")
+    return Decision(
+        "vegas", "vegas", reason, {"vegas": with_vegas, "flow": with_flow}, {"vegas": vegas}, "after survey"
+    )
 
 
 def decide(vegas: Figures, flow: Figures, goal: Goal) -> Decision:

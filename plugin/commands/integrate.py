@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mcbridge.errors import UserError, nearest
+from plugin.run.functions import load_function
 
-__all__ = ["command", "load_function"]
-
-
-def load_function(target: str) -> Callable[..., Any]:
-    """The function that ``MODULE:FUNCTION`` names; MODULE is importable or a path to a ``.py`` file.
-
-    Raises:
-        UserError: the form is wrong, the module cannot be imported, or it has no such function.
-    """
-    module_name, _, name = target.partition(":")
-    if not module_name or not name:
-        raise UserError(f"'{target}' must have the form MODULE:FUNCTION, for instance my_amplitude:f")
-    path = Path(module_name)
-    if path.suffix == ".py":
-        if not path.exists():
-            raise UserError(f"'{target}': the file {path} does not exist")
-        sys.path.insert(0, str(path.parent.resolve()))
-        module_name = path.stem
-    elif "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name != module_name:
-            raise UserError(f"'{target}': importing {module_name} failed: {error}") from None
-        raise UserError(
-            f"'{target}': there is no module '{module_name}' in the current folder or among the installed packages"
-        ) from None
-    except Exception as error:
-        raise UserError(f"'{target}': importing {module_name} failed: {type(error).__name__}: {error}") from None
-    functions = [entry for entry in vars(module) if callable(getattr(module, entry)) and not entry.startswith("_")]
-    if not callable(getattr(module, name, None)):
-        raise UserError(f"'{target}': {module_name} has no function '{name}'{nearest(name, functions)}")
-    function: Callable[..., Any] = getattr(module, name)
-    return function
+__all__ = ["command"]
 
 
 def command(
@@ -72,12 +35,15 @@ def command(
     Example: `binnis integrate my_amplitude.py:f --dim 4 --neval 100000`
     """
     integrand = load_function(function)
-    from plugin.integrator import Integrator
+    from plugin.integrator import Integrator, sampler_named
 
-    integrator = Integrator(dim * [[lower, upper]], sampler=sampler, seed=seed)
+    chosen = sampler_named(sampler)
+
+    integrator = Integrator(dim * [[lower, upper]], sampler=chosen, seed=seed)
     result = integrator(integrand, nitn=nitn, neval=neval)
     typer.echo(result.summary())
     typer.echo(f"integral = {result}")
-    typer.echo(f"choice: {integrator.decision.sampler}; {integrator.decision.reason}")
+    if integrator.decision is not None:
+        typer.echo(f"choice: {integrator.decision.sampler}; {integrator.decision.reason}")
     if save is not None:
         integrator.save(save)

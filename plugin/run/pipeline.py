@@ -18,7 +18,7 @@ from mcbridge.errors import UserError
 from mcbridge.integrands.metered import Metered
 from mcbridge.integration import Guard, Integral, Samples, fresh_weights, integrate
 from mcbridge.random import Streams
-from mcbridge.samplers import Sampler, survey
+from mcbridge.samplers import Sampler, drop_channels, survey
 from plugin.card import Card, dump_card
 from plugin.choice import Decision, Figures, Goal, decide, decide_early, figures_of_channels
 from plugin.run.events import write_events
@@ -176,17 +176,22 @@ def _survey(state: State) -> None:
             "space, or the amplitude vanishes"
         )
     state.vegas, state.points = found.sampler, found.samples
+    if card.drop_channels and state.process.channels > 1:
+        state.vegas = drop_channels(found.sampler, found.samples, card.drop_channels)
     log.info("survey: %s", found)
 
 
 def _train_if_it_pays(state: State, pinned: str | None) -> Decision:
     card = state.card
-    assert state.vegas is not None and state.points is not None
+    assert state.vegas is not None
+    assert state.points is not None
     asked = pinned or (None if card.sampler == "auto" else card.sampler)
     goal = Goal(card.events, card.integration.evaluations)
     vegas = state.figures(state.vegas, "choice vegas")
     if asked == "vegas":
-        return Decision("vegas", None, _asked(card, pinned), {"vegas": goal.seconds(vegas, vegas)}, {"vegas": vegas}, "pinned")
+        return Decision(
+            "vegas", None, _asked(card, pinned), {"vegas": goal.seconds(vegas, vegas)}, {"vegas": vegas}, "pinned"
+        )
     if asked is None:
         from plugin.training.cost import estimate_training_seconds
 
@@ -201,7 +206,8 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
     from plugin.training import TrainingConfig, train
 
     card = state.card
-    assert state.vegas is not None and state.points is not None
+    assert state.vegas is not None
+    assert state.points is not None
     trained = train(
         state.process,
         state.vegas,

@@ -52,8 +52,6 @@ class Progress:
         task = self._bars.add_task(stage, total=None, note="")
 
         def update(status: Any) -> None:
-            self._bars.update(
-                task, completed=getattr(status, done), total=getattr(status, total), note=note(status)
-            )
+            self._bars.update(task, completed=getattr(status, done), total=getattr(status, total), note=note(status))
 
         return update

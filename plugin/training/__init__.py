@@ -1,8 +1,4 @@
-"""Training of flows on top of VEGAS maps.
-
-``TrainingConfig``, ``split_budget`` and ``estimate_training_seconds`` work without torch; ``train`` imports it when it
-is first asked for.
-"""
+"""Training of flows on top of VEGAS maps. Importing configuration and cost does not import torch."""
 
 from __future__ import annotations
 
@@ -10,26 +6,40 @@ from typing import TYPE_CHECKING, Any
 
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import Budget, estimate_training_seconds, split_budget
-from plugin.training.status import HistoryEntry, TrainingResult, TrainingStatus
 
 if TYPE_CHECKING:
+    from plugin.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from plugin.training.result import TrainingResult, TrainingStatus
     from plugin.training.train import train
 
 __all__ = [
     "Budget",
-    "HistoryEntry",
+    "Checkpoint",
     "TrainingConfig",
     "TrainingResult",
     "TrainingStatus",
     "estimate_training_seconds",
+    "load_checkpoint",
+    "save_checkpoint",
     "split_budget",
     "train",
 ]
 
+_LAZY = {
+    "Checkpoint": "checkpoint",
+    "load_checkpoint": "checkpoint",
+    "save_checkpoint": "checkpoint",
+    "TrainingResult": "result",
+    "TrainingStatus": "result",
+    "train": "train",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "train":
-        from plugin.training.train import train
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return train
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value  # otherwise the submodule of the same name would be found the next time
+    return value

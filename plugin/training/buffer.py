@@ -130,7 +130,7 @@ class Buffer:
         held = np.zeros(len(samples), dtype=bool)
         for index in range(space.channels):
             rows = np.flatnonzero(samples.channel == index)
-            chosen = generator.permutation(rows)[: int(round(self.held_out * len(rows)))]
+            chosen = generator.permutation(rows)[: round(self.held_out * len(rows))]
             held[chosen] = True
             self.counts[index] += (len(rows) - len(chosen), len(chosen))
         live = np.flatnonzero(samples.targets != 0.0)
@@ -173,7 +173,9 @@ class Buffer:
         if flow is None:
             return vegas[rows]
         eps = flow.eps[self.channel[rows]]
-        mixed: Array = eps * vegas[rows] + (1.0 - eps) * self.flow_density(flow.spec, flow.parameters, flow.tables, rows)
+        mixed: Array = eps * vegas[rows] + (1.0 - eps) * self.flow_density(
+            flow.spec, flow.parameters, flow.tables, rows
+        )
         return mixed
 
     def set_channel_weights(self, weights: ChannelWeights | None) -> None:

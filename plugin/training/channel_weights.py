@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from math import sqrt
 
 import numpy as np
@@ -11,16 +12,18 @@ from torch import Tensor
 from mcbridge.integrands.protocol import Array
 from mcbridge.samplers import ChannelWeights
 from plugin.training.buffer import Buffer
-from plugin.training.optimise import Diverged
+from plugin.training.optimise import DivergedError
 
 __all__ = ["ChannelWeightTrainer", "stratified_loss"]
 
-_HIDDEN = 16
-_BATCH = 4096
-_RATE = 3e-3
+_HIDDEN = 32
+_BATCH = 2048
+_RATE = 1e-2
 
 
-def stratified_loss(alpha: Tensor, value: Tensor, density: Tensor, proposed: Tensor, channel: Tensor, n: Tensor) -> Tensor:
+def stratified_loss(
+    alpha: Tensor, value: Tensor, density: Tensor, proposed: Tensor, channel: Tensor, n: Tensor
+) -> Tensor:
     """``(sum_i sigma_i)^2`` with ``sigma_i^2 = <(alpha_i f)^2/(g_i q_i)>_{q_i} - I_i^2`` (arXiv:2212.06172, eq. 9).
 
     The variance is taken in the form ``<(alpha_i f/g_i - I_i)^2 g_i/q_i>`` up to points without weight, which keeps
@@ -54,7 +57,8 @@ class ChannelWeightTrainer:
     """
 
     def __init__(self, buffer: Buffer, generator: np.random.Generator) -> None:
-        assert buffer.features is not None and buffer.alpha is not None
+        assert buffer.features is not None
+        assert buffer.alpha is not None
         self.generator = generator
         weight = np.abs(buffer.target) / buffer.density
         weight = weight / np.sum(weight)
@@ -63,7 +67,7 @@ class ChannelWeightTrainer:
         self.spread = np.where(spread > 1e-8, spread, 1.0)
         sizes = (buffer.features.shape[1], _HIDDEN, _HIDDEN, buffer.space.channels)
         self.layers: list[tuple[Tensor, Tensor]] = []
-        for rows, columns in zip(sizes[:-1], sizes[1:], strict=True):
+        for rows, columns in itertools.pairwise(sizes):
             bound = 0.0 if len(self.layers) == len(sizes) - 2 else 1.0 / sqrt(rows)
             numbers = bound * generator.uniform(-1.0, 1.0, (columns, rows + 1))
             matrix = torch.tensor(numbers[:, :-1].copy(), requires_grad=True)
@@ -95,7 +99,8 @@ class ChannelWeightTrainer:
         Returns:
             whether the held-out loss improved, and this loss before and after.
         """
-        assert buffer.features is not None and buffer.alpha is not None
+        assert buffer.features is not None
+        assert buffer.alpha is not None
         scale = max(float(np.mean(buffer.value / buffer.density)), 1e-300)
         features = torch.from_numpy((buffer.features - self.centre) / self.spread)
         with np.errstate(divide="ignore"):
@@ -127,7 +132,7 @@ class ChannelWeightTrainer:
             rows = torch.from_numpy(self.generator.choice(training, size, replace=False))
             result = loss(rows, counts[:, 0] * (size / len(training)))
             if not bool(torch.isfinite(result)):
-                raise Diverged("the loss of the channel weights is not finite")
+                raise DivergedError("the loss of the channel weights is not finite")
             adam.zero_grad()
             torch.log(result).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -68,7 +68,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     from safetensors import safe_open
 
     try:
-        with safe_open(str(path), framework="numpy") as stream:  # type: ignore[no-untyped-call]
+        with safe_open(str(path), framework="numpy") as stream:
             header = stream.metadata() or {}
             names = list(stream.keys())
             tensors = {name: stream.get_tensor(name) for name in names}

@@ -1,141 +1,141 @@
-"""Everything that can be set about a training, with defaults that need no tuning."""
+"""Settings of a training, and what None stands for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from mcbridge.errors import UserError, nearest
 
-__all__ = ["LOSSES", "LossName", "TrainingConfig"]
+__all__ = ["LOSSES", "TrainingConfig"]
 
-LossName = Literal[
-    "forward_kl", "matching_kl", "variance", "second_moment", "stratified_variance", "renyi", "exponential"
-]
-LOSSES: tuple[str, ...] = (
-    "forward_kl",
-    "matching_kl",
-    "variance",
-    "second_moment",
-    "stratified_variance",
-    "renyi",
-    "exponential",
-)
+LOSSES = ("forward_kl", "variance", "renyi", "exponential")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training; None means: chosen from the number of dimensions and points (see ``recipe.py``).
+    """Settings of :func:`plugin.training.train`; None is chosen from dimension and number of points.
 
-    Arguments:
-        threads: threads of the flow kernel; the result does not depend on them.
-        steps: optimisation steps in all.
+    Attributes:
+        loss: of the main part of the training (see :mod:`plugin.training.losses`).
+        steps: optimisation steps of the main part, over all rounds.
+        fine_tuning_steps: steps with the variance of the defensive mixture as loss.
+        rounds: how many times new points are drawn from the flow trained so far.
         batch: points of a step.
-        hidden, layers, bins, blocks, kind: architecture of the flow (:class:`mcbridge.core.FlowSpec`).
-        learning_rate: largest learning rate of Adam; it rises linearly over the first steps of a stage and falls as a
-            cosine.
-        fine_tuning_rate: the same in the last stage.
-        loss: loss of the first stages.
-        fine_tuning: loss of the last stage, with the mixture in the denominator; ``"none"`` to leave it out.
-        fine_tuning_share: share of the steps that the last stage gets.
-        clip: largest norm of the gradient.
-        averaging: decay of the running average of the parameters; the averaged parameters are what is used.
-        rounds: how the new evaluations are divided into rounds of points drawn by the flow so far; adds up to 1.
-        draw_eps: share of the VEGAS map in the points drawn for training.
-        held_out: share of the points that judge the training and are not trained on.
-        checks: how often in a stage the held-out points are asked.
-        patience: a stage ends after so many checks without improvement.
-        smallest_eps: safe lower bound of the share of the VEGAS map in the final mixture.
-        learned_channel_weights: learn the channel weights, starting at the prior (several channels with features).
-        minimum_points: a channel with fewer points of non-zero weight keeps its VEGAS map.
-        order: order of the Renyi divergence.
-        checkpoint: file (safetensors) to resume from and to write to; None for none.
+        learning_rate: its largest value in the main part.
+        fine_tuning_learning_rate: its largest value in the fine-tuning.
+        clip: largest norm of the gradient of one channel.
+        averaging: decay of the running average of the parameters.
+        check_every: steps between two looks at the held-out points.
+        patience: looks without an improvement after which a stage ends.
+        held_out: share of the points that is never trained on.
+        hidden, layers, bins, blocks, kind: of the flow (see :class:`mcbridge.core.FlowSpec`).
+        eps: share of the VEGAS density in the mixture; chosen on held-out points if None.
+        eps_candidates: what is tried; the first is the safe lower bound.
+        training_eps: share of the VEGAS density while points are drawn for the training.
+        learned_channel_weights: whether channel weights are learned where the integrand returns features.
+        channel_weight_steps: steps of each round of their training.
+        kernel: whether the C++ kernel computes gradients (otherwise torch).
+        threads: of the kernel.
+        checkpoint: file for the best parameters after every stage, or None.
 
     Raises:
         UserError: a value is out of range.
     """
 
-    threads: int = 1
+    loss: str = "forward_kl"
     steps: int | None = None
+    fine_tuning_steps: int | None = None
+    rounds: int | None = None
     batch: int | None = None
+    learning_rate: float = 3e-3
+    fine_tuning_learning_rate: float = 3e-4
+    clip: float = 2.0
+    averaging: float = 0.995
+    check_every: int | None = None
+    patience: int = 8
+    held_out: float = 0.15
     hidden: int | None = None
     layers: int = 3
     bins: int | None = None
     blocks: int | None = None
-    kind: Literal["rqs", "affine"] = "rqs"
-    learning_rate: float = 3e-3
-    fine_tuning_rate: float = 1e-3
-    loss: LossName = "forward_kl"
-    fine_tuning: LossName | Literal["none"] = "variance"
-    fine_tuning_share: float = 0.3
-    clip: float = 2.0
-    averaging: float = 0.995
-    rounds: tuple[float, ...] | None = None
-    draw_eps: float = 0.05
-    held_out: float = 0.1
-    checks: int = 8
-    patience: int = 3
-    smallest_eps: float = 0.01
+    kind: str = "rqs"
+    eps: float | None = None
+    eps_candidates: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)
+    training_eps: float = 0.1
     learned_channel_weights: bool = True
-    minimum_points: int = 200
-    order: float = 2.0
-    checkpoint: str | Path | None = None
+    channel_weight_steps: int = 600
+    kernel: bool = True
+    threads: int = 1
+    checkpoint: str | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("threads", 1, 1024),
-            ("steps", 1, 10**9),
-            ("batch", 16, 10**7),
-            ("hidden", 1, 4096),
-            ("layers", 1, 64),
-            ("bins", 1, 512),
-            ("blocks", 1, 4096),
-            ("checks", 1, 10**6),
-            ("patience", 1, 10**6),
-            ("minimum_points", 2, 10**9),
-        ):
+        if self.loss not in LOSSES:
+            raise UserError(f"loss is '{self.loss}'; it must be one of {', '.join(LOSSES)}{nearest(self.loss, LOSSES)}")
+        if self.kind not in ("rqs", "affine"):
+            raise UserError(
+                f"kind is '{self.kind}'; it must be 'rqs' or 'affine'{nearest(self.kind, ('rqs', 'affine'))}"
+            )
+        lowest = {
+            "steps": 1, "fine_tuning_steps": 0, "rounds": 0, "batch": 2, "check_every": 1, "patience": 1, "hidden": 1,
+            "layers": 1, "bins": 1, "blocks": 1, "channel_weight_steps": 0, "threads": 1,
+        }  # fmt: skip
+        for name, low in lowest.items():
             value = getattr(self, name)
-            if value is None and name in ("steps", "batch", "hidden", "bins", "blocks"):
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise UserError(f"{name} of the training is {value!r}; it must be a whole number from {low} to {high}")
-        for name, least, most in (
-            ("learning_rate", 0.0, 1.0),
-            ("fine_tuning_rate", 0.0, 1.0),
-            ("fine_tuning_share", 0.0, 1.0),
-            ("clip", 0.0, float("inf")),
-            ("averaging", 0.0, 1.0),
-            ("draw_eps", 0.0, 1.0),
-            ("held_out", 0.0, 0.5),
-            ("smallest_eps", 0.0, 1.0),
-            ("order", 1.0, 10.0),
-        ):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < low):
+                raise UserError(f"{name} is {value!r}; it must be a whole number of at least {low}")
+        for name in ("learning_rate", "fine_tuning_learning_rate", "clip"):
             value = getattr(self, name)
-            open_below = name not in ("averaging", "fine_tuning_share")
-            proper = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
-            if not proper or (open_below and value == least):
-                bracket = "(" if open_below else "["
-                raise UserError(f"{name} of the training is {value!r}; it must be in {bracket}{least:g}, {most:g}]")
-        for name, allowed in (("loss", LOSSES), ("fine_tuning", (*LOSSES, "none")), ("kind", ("rqs", "affine"))):
-            value = getattr(self, name)
-            if value not in allowed:
-                hint = nearest(str(value), allowed)
-                raise UserError(f"{name} of the training is {value!r}; it must be one of {', '.join(allowed)}{hint}")
-        if self.rounds is not None:
-            shares = tuple(self.rounds)
-            if not shares or min(shares) <= 0.0 or abs(sum(shares) - 1.0) > 1e-6:
-                raise UserError(f"rounds of the training is {shares}; it must be positive shares that add up to 1")
+            if not value > 0.0:
+                raise UserError(f"{name} is {value!r}; it must be positive")
+        if not 0.0 <= self.averaging < 1.0:
+            raise UserError(f"averaging is {self.averaging}; it must be at least 0 and below 1")
+        if not 0.0 < self.held_out <= 0.5:
+            raise UserError(f"held_out is {self.held_out}; it must be above 0 and at most 0.5")
+        for name, share in [("training_eps", self.training_eps), *(("eps", value) for value in self._eps)]:
+            if not 0.0 < share <= 1.0:
+                raise UserError(f"{name} is {share}; it must be above 0 and at most 1")
+        if not self.eps_candidates:
+            raise UserError("eps_candidates is empty; it must name at least one share of the VEGAS density")
+        object.__setattr__(self, "eps_candidates", tuple(sorted(map(float, self.eps_candidates))))
+
+    @property
+    def _eps(self) -> tuple[float, ...]:
+        return (*self.eps_candidates, *(() if self.eps is None else (self.eps,)))
 
     @staticmethod
-    def of(**settings: Any) -> TrainingConfig:
-        """A configuration from keywords.
+    def from_dict(values: dict[str, Any]) -> TrainingConfig:
+        """Settings from a mapping.
 
         Raises:
-            UserError: an unknown name (the nearest valid one is told), or a value out of range.
+            UserError: a name is unknown.
         """
         names = [field.name for field in fields(TrainingConfig)]
-        for name in settings:
+        for name in values:
             if name not in names:
-                raise UserError(f"the training has no setting '{name}'; there are {', '.join(names)}{nearest(name, names)}")
-        return TrainingConfig(**settings)
+                raise UserError(f"TrainingConfig has no setting '{name}'{nearest(name, names)}")
+        return TrainingConfig(**values)
+
+    def resolved(self, dim: int, points: int) -> TrainingConfig:
+        """The same settings with every None replaced.
+
+        Arguments:
+            dim: continuous coordinates of a channel.
+            points: points per channel, survey and training together.
+        """
+        many = points >= 150_000
+        some = points >= 50_000
+        steps = int(min(8000, max(600, 600 + points // 55)))
+        automatic = {
+            "hidden": 32 if many else 16,
+            "bins": 10 if many else 8,
+            "batch": 1024 if many else 512 if some else 256,
+            "steps": steps,
+            "fine_tuning_steps": int(min(1500, max(200, steps // 4))),
+            "rounds": 2 if some else 1,
+            "check_every": int(min(250, max(50, steps // 20))),
+        }
+        missing: dict[str, Any] = {name: value for name, value in automatic.items() if getattr(self, name) is None}
+        if dim > 12 and "hidden" in missing:
+            missing["hidden"] = 48 if many else 32
+        return replace(self, **missing)

@@ -62,7 +62,8 @@ def split_budget(total: int, choice: bool = False) -> Budget:
 
 def flow_spec(dim: int, config: TrainingConfig, context: int = 0, periodic: tuple[int, ...] = ()) -> FlowSpec:
     """The flow that resolved settings ask for."""
-    assert config.hidden is not None and config.bins is not None
+    assert config.hidden is not None
+    assert config.bins is not None
     return FlowSpec(
         dim,
         context=context,
@@ -84,8 +85,11 @@ def estimate_training_seconds(dim: int, points: int, config: TrainingConfig | No
         config: settings of the training.
     """
     resolved = (config or TrainingConfig()).resolved(dim, points)
-    assert resolved.steps is not None and resolved.fine_tuning_steps is not None and resolved.batch is not None
-    assert resolved.check_every is not None and resolved.rounds is not None
+    assert resolved.steps is not None
+    assert resolved.fine_tuning_steps is not None
+    assert resolved.batch is not None
+    assert resolved.check_every is not None
+    assert resolved.rounds is not None
     spec = flow_spec(dim, resolved)
     splines = _SPLINE * spec.count * max(1, dim / 2)
     per_gradient = _GRADIENT * spec.parameters + 2.0 * splines

@@ -16,12 +16,12 @@ from plugin.training.buffer import Buffer, Floats
 from plugin.training.losses import LINEAR, Loss
 from plugin.training.measures import judge
 
-__all__ = ["Best", "Diverged", "Optimiser", "Problem", "held_out_moments", "parameters_of", "run_stage"]
+__all__ = ["Best", "DivergedError", "Optimiser", "Problem", "held_out_moments", "parameters_of", "run_stage"]
 
 _WARM_UP = 50
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """The training produced numbers that are not finite."""
 
 
@@ -56,7 +56,9 @@ class Problem:
         sums = np.bincount(channel, weight, buffer.space.channels)
         live = sums > 0.0
         integral = np.where(live, sums / np.maximum(buffer.counts[:, 0], 1), 1.0)
-        shares = np.where(live, 0.5 / max(int(live.sum()), 1) + 0.5 * integral / max(float(integral[live].sum()), 1e-300), 0.0)
+        shares = np.where(
+            live, 0.5 / max(int(live.sum()), 1) + 0.5 * integral / max(float(integral[live].sum()), 1e-300), 0.0
+        )
         probability = weight * (shares / np.where(live, sums, 1.0))[channel]
         log_target = np.log(np.abs(buffer.target[rows])) - np.log(integral)[channel]
         return Problem(rows, np.cumsum(probability), log_target)
@@ -149,7 +151,7 @@ class Optimiser:
             value = float(result.detach())
         norm = gradient.norm(dim=1, keepdim=True)
         if not np.isfinite(value) or not bool(torch.isfinite(norm).all()):
-            raise Diverged(f"the loss was {value:.3g} in step {self.done + 1}")
+            raise DivergedError(f"the loss was {value:.3g} in step {self.done + 1}")
         parameters.grad = gradient * torch.clamp(self.clip / (norm + 1e-12), max=1.0)
         for group in self.adam.param_groups:
             group["lr"] = self.rate()
@@ -173,7 +175,7 @@ def held_out_moments(buffer: Buffer, flow: Flow, parameters: Floats, tables: lis
         found = judge(buffer.target[rows][own], buffer.density[rows][own], mixed[own], int(buffer.counts[index, 1]))
         result[index] = found.second
     if np.any(np.isnan(result)):
-        raise Diverged("the held-out second moment is not a number")
+        raise DivergedError("the held-out second moment is not a number")
     return result
 
 
@@ -206,7 +208,7 @@ def run_stage(
         whether the stage ended early.
 
     Raises:
-        Diverged: a number was not finite.
+        DivergedError: a number was not finite.
     """
     problem = Problem.of(buffer)
     many = buffer.space.channels > 1

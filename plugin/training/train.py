@@ -26,7 +26,7 @@ from plugin.training.config import TrainingConfig
 from plugin.training.cost import flow_spec
 from plugin.training.losses import Loss, loss_by_name, second_moment
 from plugin.training.measures import Moments, best_eps
-from plugin.training.optimise import Best, Diverged, Optimiser, held_out_moments, parameters_of, run_stage
+from plugin.training.optimise import Best, DivergedError, Optimiser, held_out_moments, parameters_of, run_stage
 from plugin.training.result import TrainingResult, TrainingStatus
 
 __all__ = ["train"]
@@ -139,7 +139,7 @@ class _Training:
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 return self._optimise()
-        except Diverged as failure:
+        except DivergedError as failure:
             return self._vegas(str(failure))
 
     def _vegas(self, reason: str) -> TrainingResult:
@@ -148,7 +148,9 @@ class _Training:
 
     def _optimise(self) -> TrainingResult:
         config, space = self.config, self.space
-        assert config.steps is not None and config.fine_tuning_steps is not None and config.rounds is not None
+        assert config.steps is not None
+        assert config.fine_tuning_steps is not None
+        assert config.rounds is not None
         spec = flow_spec(space.dim, config, space.columns, space.periodic)
         flow = Flow(
             spec,
@@ -182,7 +184,9 @@ class _Training:
         share_of_vegas = float(np.mean(eps))
         best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, share_of_vegas)
         if config.fine_tuning_steps:
-            tuner = Optimiser(flow, config.fine_tuning_learning_rate, config.fine_tuning_steps, config.clip, config.averaging)
+            tuner = Optimiser(
+                flow, config.fine_tuning_learning_rate, config.fine_tuning_steps, config.clip, config.averaging
+            )
             tuner.restart(best.parameters)
             self.best_rsd = np.inf
             steps = config.fine_tuning_steps
@@ -190,7 +194,7 @@ class _Training:
         self._tune_tables(flow, best, share_of_vegas)
         eps, moments = self._choose_eps(flow, best)
         if not np.all(np.isfinite(best.parameters)):
-            raise Diverged("the parameters of the flow are not finite")
+            raise DivergedError("the parameters of the flow are not finite")
         state = FrozenFlow(spec, best.parameters, self.tables, eps)
         self._checkpoint(state)
         metadata: dict[str, Any] = {**self.base.metadata, "allocation": [found.sigma for found in moments]}
@@ -220,7 +224,8 @@ class _Training:
         mixture: float | None = None,
     ) -> bool:
         config = self.config
-        assert config.batch is not None and config.check_every is not None
+        assert config.batch is not None
+        assert config.check_every is not None
         before, already = optimiser.done, self.done
 
         def look(value: float, moments: Array) -> None:
@@ -236,7 +241,9 @@ class _Training:
     def _rsd(self, second: Array) -> float:
         """Relative standard deviation of all channels together, ``sum_i sigma_i / I_abs``."""
         mean = np.bincount(self.buffer.channel, self.buffer.target / self.buffer.density, self.space.channels)
-        absolute = np.bincount(self.buffer.channel, np.abs(self.buffer.target) / self.buffer.density, self.space.channels)
+        absolute = np.bincount(
+            self.buffer.channel, np.abs(self.buffer.target) / self.buffer.density, self.space.channels
+        )
         n = np.maximum(self.buffer.counts.sum(1), 1)
         sigma = np.sqrt(np.maximum(second - (mean / n) ** 2, 0.0))
         return float(np.sum(sigma) / np.sum(absolute / n))
@@ -262,7 +269,15 @@ class _Training:
         parts = []
         for channel, count in enumerate(split(n, shares)):
             for part, _ in draw_samples(
-                self.integrand, sampler, channel, int(count), self.streams, "training", index, self.guard, self.config.threads
+                self.integrand,
+                sampler,
+                channel,
+                int(count),
+                self.streams,
+                "training",
+                index,
+                self.guard,
+                self.config.threads,
             ):
                 parts.append(replace(part, channel_weight=None))
                 self.spent += len(part)
@@ -278,7 +293,7 @@ class _Training:
         weight = np.where(buffer.held, 0.0, np.abs(buffer.target) / buffer.density)
         for channel, table in enumerate(self.tables):
             own = buffer.channel == channel
-            sums = np.bincount(buffer.cell[own], weight[own], len(table))
+            sums: Array = np.bincount(buffer.cell[own], weight[own], len(table)).astype(np.float64)
             self._set_table(channel, sums)
 
     def _set_table(self, channel: int, sums: Array) -> None:
@@ -287,7 +302,7 @@ class _Training:
             self.tables[channel] = (1.0 - _FLOOR) * sums / total + _FLOOR / len(sums)
 
     def _tune_tables(self, flow: Flow, best: Best, eps: float) -> None:
-        """Cell tables that minimise the variance, ``p_c ~ sqrt(int_c (alpha f)^2/q_c)``, where held-out points agree."""
+        """Cell tables of least variance, ``p_c ~ sqrt(int_c (alpha f)^2/q_c)``, where held-out points agree."""
         if all(len(table) == 1 for table in self.tables):
             return
         buffer, before = self.buffer, [table.copy() for table in self.tables]

@@ -80,9 +80,7 @@ def known_integrands():
         lambda u: gauss(u, 0.25, 0.04) + gauss(u, 0.75, 0.04),
     )
     # inside the simplex u_1 + u_2 + u_3 < 1: integral of exp(-s) s^2/2 over s from 0 to 1
-    edge = Known(
-        "cut edge", 3, 1 - 2.5 * exp(-1), lambda u: np.where(u.sum(axis=1) < 1, np.exp(-u.sum(axis=1)), 0.0)
-    )
+    edge = Known("cut edge", 3, 1 - 2.5 * exp(-1), lambda u: np.where(u.sum(axis=1) < 1, np.exp(-u.sum(axis=1)), 0.0))
     signed = Known(
         "signed",
         2,
@@ -91,9 +89,7 @@ def known_integrands():
     )
     two_channels = Resonances("two channels", 3, ((0.3, 0.01, 1.0), (0.7, 0.05, 0.5)))
     three_channels = Resonances("three channels", 2, ((0.2, 0.2, 1.0), (0.5, 0.02, 0.6), (0.8, 0.005, 0.2)))
-    return {
-        integrand.name: integrand for integrand in (two_peaks, edge, signed, two_channels, three_channels)
-    }
+    return {integrand.name: integrand for integrand in (two_peaks, edge, signed, two_channels, three_channels)}
 
 
 KNOWN = known_integrands()

@@ -103,10 +103,10 @@ def test_whole_chains_give_pulls_of_unit_width(known, mode):
         else:
             sampler = trained_sampler(known, seed=seed, evaluations=20_000)
             if mode == "auto":
-                from plugin.choice import Goal, decide, figures_of_channels
                 from mcbridge.integration import fresh_weights
+                from plugin.choice import Goal, decide, figures_of_channels
 
-                def figures(candidate):
+                def figures(candidate, seed=seed):
                     fresh = fresh_weights(known, candidate, 4000, Streams(seed), purpose="choice")
                     weights = [fresh.event_weights[fresh.channel == i] for i in range(known.channels)]
                     return figures_of_channels(weights, 1e-5)

@@ -51,7 +51,7 @@ def test_a_wrong_entry_is_named_with_what_is_allowed(text, words):
 
 
 def test_card_files_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(UserError, match="absent.yaml cannot be read: No such file"):
+    with pytest.raises(UserError, match=r"absent\.yaml cannot be read: No such file"):
         load_card(tmp_path / "absent.yaml")
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00\x80")

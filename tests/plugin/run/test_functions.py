@@ -1,9 +1,9 @@
-"""``binnis integrate``: which function is meant, and what is said when it is not there."""
+"""A user's function: which one is meant, and what is said when it is not there."""
 
 import pytest
 
 from mcbridge.errors import UserError
-from plugin.commands.integrate import load_function
+from plugin.run.functions import load_function
 
 
 def test_a_function_in_a_file_is_found(tmp_path):
