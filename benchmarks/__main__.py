@@ -7,7 +7,6 @@ from importlib import import_module
 
 BENCHMARKS = {
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
-
 }
 
 

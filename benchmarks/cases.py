@@ -23,10 +23,10 @@ class Density:
 
     channels = 1
     periodic: tuple[int, ...] = ()
-    discrete: dict[int, tuple[float, ...]] = {}
 
     def __init__(self, name: str, dim: int, function: Callable[[Array], Array]) -> None:
         self.name = name
+        self.discrete: dict[int, tuple[float, ...]] = {}
         self.dim = dim
         self.function = function
 

@@ -42,7 +42,9 @@ def vegas_weights(integrand: Integrand, evaluations: int, seed: int) -> tuple[We
         start = time.process_time()
         maps = []
         for channel in range(integrand.channels):
-            integrator = vegas.Integrator(integrand.dim * [[0, 1]], maxinc_axis=increments, ran_array_generator=generator.random)
+            integrator = vegas.Integrator(
+                integrand.dim * [[0, 1]], maxinc_axis=increments, ran_array_generator=generator.random
+            )
             function = vegas.lbatchintegrand(channel_integrand(integrand, channel))
             integrator(function, nitn=10, neval=evaluations // (10 * integrand.channels))
             maps.append(integrator.map)

@@ -11,8 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Integrator", "Sampler", "UserError", "load_card", "run", "__version__"]
-
+__all__ = ["Integrator", "Sampler", "UserError", "__version__", "load_card", "run"]
 
 
 _HOMES = {

@@ -22,9 +22,11 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from mcbridge.errors import UserError
-    from mcbridge.integration import Integrator, integrate
+    from mcbridge.integration import Integrator
+    from mcbridge.integration.integrate import integrate
     from mcbridge.random import Streams
-    from mcbridge.samplers import Sampler, survey
+    from mcbridge.samplers import Sampler
+    from mcbridge.samplers.survey import survey
     from mcbridge.unweighting import unweight
 
 

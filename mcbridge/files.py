@@ -27,7 +27,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with open(temporary, "rb") as stream:
+        with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         mask = os.umask(0)
         os.umask(mask)
@@ -47,6 +47,6 @@ def write_text(path: str | Path, text: str) -> None:
     Raises:
         UserError: see :func:`atomic`.
     """
-    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()

@@ -28,9 +28,7 @@ class Streams:
         """Streams from a seed that the operating system supplies."""
         return Streams(int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1)
 
-    def generator(
-        self, purpose: str, channel: int = 0, iteration: int = 0, chunk: int = 0
-    ) -> np.random.Generator:
+    def generator(self, purpose: str, channel: int = 0, iteration: int = 0, chunk: int = 0) -> np.random.Generator:
         """The Philox generator of one piece of work.
 
         Arguments:

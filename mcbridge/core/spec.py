@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -62,7 +63,9 @@ class FlowSpec:
             if not 0 <= coordinate < self.dim:
                 raise UserError(f"periodic coordinate {coordinate} does not exist; there are 0 to {self.dim - 1}")
         if not 0.0 < self.min_bin * self.bins < 1.0:
-            raise UserError(f"min_bin of the flow is {self.min_bin}; with {self.bins} bins it must be in (0, {1 / self.bins:g})")
+            raise UserError(
+                f"min_bin of the flow is {self.min_bin}; with {self.bins} bins it must be in (0, {1 / self.bins:g})"
+            )
         if not 0.0 < self.min_derivative < 1.0:
             raise UserError(f"min_derivative of the flow is {self.min_derivative}; it must be in (0, 1)")
 
@@ -76,7 +79,10 @@ class FlowSpec:
         if self.dim == 1:
             return ((True,),) * self.count
         return tuple(
-            tuple(bool(coordinate >> ((block // 2) % self._bits) & 1) == (block % 2 == 0) for coordinate in range(self.dim))
+            tuple(
+                bool(coordinate >> ((block // 2) % self._bits) & 1) == (block % 2 == 0)
+                for coordinate in range(self.dim)
+            )
             for block in range(self.count)
         )
 
@@ -104,7 +110,7 @@ class FlowSpec:
     def block_parameters(self, block: int) -> int:
         """Number of parameters of a block."""
         widths = self.widths(block)
-        return sum(out * (into + 1) for into, out in zip(widths[:-1], widths[1:], strict=True))
+        return sum(out * (into + 1) for into, out in itertools.pairwise(widths))
 
     @cached_property
     def parameters(self) -> int:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Evaluation", "EventBatch", "EventSource", "Integrand", "IntArray"]
+__all__ = ["Array", "Evaluation", "EventBatch", "EventSource", "IntArray", "Integrand"]
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

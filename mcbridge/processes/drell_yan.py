@@ -245,7 +245,7 @@ class DrellYan:
         return np.asarray(strengths / strengths.sum(axis=1, keepdims=True))
 
     def _features(self, point: _Point) -> Array:
-        """(n, 4 + bosons) numbers within -1 to 1: log s, y, cos theta, and an angle across each resonance."""
+        """(n, 3 + bosons) numbers within -1 to 1: log s, y, cos theta, and an angle across each resonance."""
         low, high = (2 * math.log(end) for end in self.mass_range)
         columns = [
             2 * (np.log(point.s) - low) / (high - low) - 1,
