@@ -9,7 +9,7 @@ from mcbridge.errors import UserError, nearest
 
 __all__ = ["LOSSES", "TrainingConfig"]
 
-LOSSES = ("forward_kl", "variance", "renyi", "exponential")
+LOSSES = ("forward_kl", "variance", "stratified_variance", "renyi", "exponential", "reverse_kl")
 
 
 @dataclass(frozen=True)
