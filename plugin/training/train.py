@@ -33,7 +33,12 @@ from plugin.training.reverse import Differentiable, differentiable, run_reverse_
 __all__ = ["train"]
 
 _FLOOR = 0.02  # share of a cell table that all cells have equally
-_SHARES = {0: (1.0,), 1: (0.4, 0.6), 2: (0.2, 0.25, 0.55)}  # of the steps, before, between and after new points
+_SHARES = {
+    0: (1.0,),
+    1: (0.4, 0.6),
+    2: (0.2, 0.25, 0.55),
+    3: (0.15, 0.15, 0.2, 0.5),
+}  # of the steps, before, between and after new points
 
 
 def train(
