@@ -95,6 +95,7 @@ class Buffer:
         y: (n, dim); channel, cell: (n,).
         base: (n,), VEGAS density per volume of the cell, so that ``g = table[cell] base q_flow``.
         value: (n,), |f|; target: (n,), alpha f with its sign.
+        goal: (n,), what the flow is trained on: the target, or a flatter one while few points carry it.
         density: (n,), of all sources together, within the channel.
         held: (n,), whether the point is held out.
         counts: (channels, 2), number of all points for training and held out, zero weights included.
@@ -117,6 +118,7 @@ class Buffer:
         self.base, self.value, self.sign, self.target = np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)
         self.factor, self.sum, self.density = np.zeros(0), np.zeros(0), np.zeros(0)
         self.held = np.zeros(0, dtype=bool)
+        self.goal = np.zeros(0)
         self.alpha: Array | None = None
         self.features: Array | None = None
         self.counts = np.zeros((channels, 2), dtype=np.int64)
@@ -188,6 +190,42 @@ class Buffer:
         else:
             alpha = weights(self.features, self.alpha)[rows, self.channel]
         self.target = self.sign * self.value * alpha
+        self.goal = self.target
+
+    def flatten(self, least: float) -> Array:
+        """Set the goal to ``density (|target|/density)^beta``, with the largest beta <= 1 that leaves enough points.
+
+        Where VEGAS misses the structure of an integrand, a handful of points carries it, and a flow trained on these
+        would learn the points. With exponents that rise from round to round it follows the integrand from afar
+        (annealed importance sampling, Neal 2001, arXiv:physics/9803008).
+
+        Arguments:
+            least: Kish effective size that the training points of each channel must have, as a share of all its points.
+
+        Returns:
+            beta (channels,).
+        """
+        self.goal = self.target.copy()
+        beta = np.ones(self.space.channels)
+        for index in range(self.space.channels):
+            own = np.flatnonzero((self.channel == index) & (np.abs(self.target) > 1e-280 * self.density))
+            mine = own[~self.held[own]]
+            if not len(mine):
+                continue
+            logs = np.log(np.abs(self.target[own]) / self.density[own])
+            training = logs[~self.held[own]]
+            wanted = min(least * float(self.counts[index, 0]), 0.5 * len(mine))
+            if _kish(training) >= wanted:
+                continue
+            low, high = 0.0, 1.0
+            for _ in range(30):
+                middle = 0.5 * (low + high)
+                low, high = (middle, high) if _kish(middle * training) >= wanted else (low, middle)
+            beta[index] = low
+            total = np.logaddexp.reduce(training)
+            scaled = low * logs + total - np.logaddexp.reduce(low * training)
+            self.goal[own] = np.sign(self.target[own]) * self.density[own] * np.exp(scaled)
+        return beta
 
     def context(self, rows: IntArray) -> Floats | None:
         """What the flow is conditioned on (n, columns) at some points."""
@@ -235,3 +273,8 @@ class Buffer:
             density[self.row[own]] = self.density[own]
             parts.append(replace(part, density=density))
         return Samples.concatenate(parts)
+
+
+def _kish(log_weights: Array) -> float:
+    weights = np.exp(log_weights - np.max(log_weights))
+    return float(np.sum(weights) ** 2 / np.sum(weights**2))

@@ -52,8 +52,8 @@ class Problem:
     @staticmethod
     def of(buffer: Buffer) -> Problem:
         """All points that are not held out."""
-        rows = np.flatnonzero(~buffer.held & (buffer.target != 0.0))
-        weight = np.abs(buffer.target[rows]) / buffer.density[rows]
+        rows = np.flatnonzero(~buffer.held & (buffer.goal != 0.0))
+        weight = np.abs(buffer.goal[rows]) / buffer.density[rows]
         channel = buffer.channel[rows]
         sums = np.bincount(channel, weight, buffer.space.channels)
         live = sums > 0.0
@@ -62,7 +62,7 @@ class Problem:
             live, 0.5 / max(int(live.sum()), 1) + 0.5 * integral / max(float(integral[live].sum()), 1e-300), 0.0
         )
         probability = weight * (shares / np.where(live, sums, 1.0))[channel]
-        log_target = np.log(np.abs(buffer.target[rows])) - np.log(integral)[channel]
+        log_target = np.log(np.abs(buffer.goal[rows])) - np.log(integral)[channel]
         return Problem(rows, np.cumsum(probability), log_target, integral)
 
     def draw(self, n: int, generator: np.random.Generator) -> IntArray:
@@ -174,8 +174,16 @@ class Optimiser:
         self.average += np.float32(1.0 - decay) * (parameters.detach().numpy() - self.average)
 
 
-def held_out_moments(buffer: Buffer, flow: Flow, parameters: Floats, tables: list[Array], eps: float) -> Array:
-    """Second moments (channels,) of the mixture's weights on the held-out points."""
+def held_out_moments(
+    buffer: Buffer, flow: Flow, parameters: Floats, tables: list[Array], eps: float, far: bool = False
+) -> Array:
+    """Second moments (channels,) of the mixture's weights on the held-out points, for the goal of the buffer.
+
+    Arguments:
+        eps: share of the VEGAS density in the mixture.
+        far: judge by ``exp KL(goal, mixture)`` instead, times the square of the integral. Far from the goal the
+            second moment hangs on a few points in the tail, and first rises where the flow moves to the right places.
+    """
     rows = np.flatnonzero(buffer.held)
     density = buffer.flow_density(flow.spec, parameters, tables, rows)
     mixed = eps * buffer.vegas_density(rows) + (1.0 - eps) * density
@@ -183,10 +191,17 @@ def held_out_moments(buffer: Buffer, flow: Flow, parameters: Floats, tables: lis
     result = np.zeros(buffer.space.channels)
     for index in range(buffer.space.channels):
         own = channel == index
-        found = judge(buffer.target[rows][own], buffer.density[rows][own], mixed[own], int(buffer.counts[index, 1]))
-        result[index] = found.second
+        goal, drawn, n = buffer.goal[rows][own], buffer.density[rows][own], int(buffer.counts[index, 1])
+        if far and np.any(goal):
+            weight = np.abs(goal) / drawn
+            integral = float(np.sum(weight)) / max(n, 1)
+            with np.errstate(divide="ignore"):
+                logs = np.log(np.abs(goal) / integral) - np.log(mixed[own])
+            result[index] = integral**2 * np.exp(np.sum(weight * logs) / np.sum(weight))
+        else:
+            result[index] = judge(goal, drawn, mixed[own], n).second
     if np.any(np.isnan(result)):
-        raise DivergedError("the held-out second moment is not a number")
+        raise DivergedError("the figure of merit on held-out points is not a number")
     return result
 
 
@@ -208,12 +223,14 @@ def run_stage(
     generator: np.random.Generator,
     look: Look,
     mixture: bool = False,
+    far: bool = False,
 ) -> bool:
     """Optimise for ``steps`` steps or until the held-out second moment has not improved for ``patience`` looks.
 
     Arguments:
         eps: share of the VEGAS density in the mixture that is judged, and in the loss where ``mixture``.
         mixture: whether the loss is one of the mixture's density instead of the flow's.
+        far: whether held-out points judge by the KL divergence (see :func:`held_out_moments`).
 
     Returns:
         whether the stage ended early.
@@ -243,7 +260,7 @@ def run_stage(
             total += optimiser.step(
                 used, buffer.y[rows], buffer.context(rows), buffer.channel[rows] if many else None, offset
             )
-        moments = held_out_moments(buffer, optimiser.flow, optimiser.average, tables, eps)
+        moments = held_out_moments(buffer, optimiser.flow, optimiser.average, tables, eps, far)
         stale = 0 if best.offer(optimiser.average, moments) else stale + 1
         look(total / size, moments)
         if stale >= patience:

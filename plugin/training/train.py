@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,10 @@ from plugin.training.reverse import Differentiable, differentiable, run_reverse_
 
 __all__ = ["train"]
 
+log = logging.getLogger("plugin.training")
+
+_LEAST = 0.08  # Kish effective size, by points, below which the target is flattened
+_FAR = 10  # rounds where that is needed
 _FLOOR = 0.02  # share of a cell table that all cells have equally
 _SHARES = {
     0: (1.0,),
@@ -132,6 +137,7 @@ class _Training:
         self.history: list[TrainingStatus] = []
         self.spent = self.done = self.planned = 0
         self.best_rsd = np.inf
+        self.far = False
 
     def run(self) -> TrainingResult:
         """All stages."""
@@ -167,6 +173,8 @@ class _Training:
         )
         reverse = differentiable(self.integrand, space) if config.loss == "reverse_kl" else None
         rounds = config.rounds if self.evaluations and reverse is None else 0
+        if rounds and np.any(self.buffer.flatten(_LEAST) < 1.0):  # far from the target: approach it step by step
+            rounds = max(rounds, _FAR)
         shares = _SHARES.get(rounds) or (1.0 / (rounds + 1),) * (rounds + 1)
         self.planned = config.steps + config.fine_tuning_steps
         loss = loss_by_name(config.loss)
@@ -175,14 +183,18 @@ class _Training:
         generator = self.streams.generator("training batches")
         counts = split(self.evaluations, np.ones(rounds)) if rounds else np.zeros(0, dtype=np.int64)
         planned = 0
-        for index, share in enumerate(shares):
+        for index in range(len(shares)):
             if index:
                 self._learn_channel_weights(flow, best)
                 self._draw(flow, best, index, int(counts[index - 1]))
+            beta = self.buffer.flatten(_LEAST)
+            if np.any(beta < 1.0):
+                log.info("round %d: the target is flattened, exponents %s", index, np.array2string(beta, precision=3))
             self._learn_tables()
-            best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, self._eps)
+            self.far = bool(np.any(beta < 1.0))
+            best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, self._eps, self.far)
             self.best_rsd = np.inf
-            planned += round(share * config.steps)
+            planned = round(sum(shares[: index + 1]) * config.steps)
             if reverse is not None:
                 self._reverse_stage(optimiser, reverse, best, generator)
                 continue
@@ -191,6 +203,8 @@ class _Training:
             if early and index < len(shares) - 1:
                 optimiser.restart(best.parameters)
         eps = self._choose_eps(flow, best)[0]
+        self.buffer.flatten(0.0)
+        self.far = False
         share_of_vegas = float(np.mean(eps))
         best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, share_of_vegas)
         if config.fine_tuning_steps:
@@ -245,7 +259,7 @@ class _Training:
         eps = self._eps if mixture is None else mixture
         return run_stage(
             optimiser, self.buffer, self.tables, loss, steps, config.batch, config.check_every, config.patience, eps,
-            best, generator, look, mixture is not None,
+            best, generator, look, mixture is not None, self.far,
         )  # fmt: skip
 
     def _reverse_stage(self, optimiser: Optimiser, target: Differentiable, best: Best, generator: Any) -> None:

@@ -17,6 +17,7 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Sampler, survey
 from plugin.choice import figures_of_channels
 from plugin.training import TrainingConfig, TrainingStatus, estimate_training_seconds, split_budget, train
+from plugin.training.buffer import Buffer, Space
 
 FAST = {"steps": 400}
 
@@ -242,6 +243,27 @@ def test_reverse_kl_needs_an_integrand_that_torch_can_differentiate():
     found = survey(Broken(), 4000, Streams(1))
     with pytest.raises(UserError, match="without a gradient"):
         train(Broken(), found.sampler, found.samples, TrainingConfig(loss="reverse_kl"), Streams(1), 1000)
+
+
+def test_a_target_that_few_points_carry_is_flattened_and_approached():
+    """A ridge that VEGAS cannot follow, so narrow that few of its points carry it: the exponent rises to one."""
+    dim = 5
+    integrand = Toy(lambda u: np.exp(-np.sum(np.diff(u, axis=1) ** 2, axis=1) / 2 / 0.12**2), dim)
+    found = survey(integrand, 30_000, Streams(2))
+    buffer = Buffer(Space(found.sampler, ()), 0.15)
+    buffer.add(found.samples, None, np.random.default_rng(1))
+    beta = buffer.flatten(0.08)
+    assert 0.1 < beta[0] < 0.9
+    own = ~buffer.held
+    weight = buffer.goal[own] / buffer.density[own]
+    assert weight.sum() ** 2 / (weight**2).sum() == pytest.approx(0.08 * buffer.counts[0, 0], rel=0.01)
+    assert weight.sum() == pytest.approx((buffer.target[own] / buffer.density[own]).sum(), rel=1e-6)
+    assert buffer.flatten(0.0)[0] == 1.0
+    assert (buffer.goal == buffer.target).all()
+    found, result = chain(integrand, 80_000, steps=None)
+    vegas, flow = figures(integrand, found.sampler), figures(integrand, result.sampler)
+    assert vegas.rsd > 4
+    assert flow.rsd < 0.15 * vegas.rsd
 
 
 def test_channel_weights_are_learned_from_the_prior_on():
