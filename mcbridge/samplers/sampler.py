@@ -136,6 +136,14 @@ class Sampler:
         channels = [channel.with_eps(value) for channel, value in zip(self.channels, values, strict=True)]
         return Sampler(channels, self.channel_weights, self.metadata, self.active)
 
+    def vegas(self) -> Sampler:
+        """The VEGAS maps alone: without flow, and with the prior channel weights that they were adapted for."""
+        metadata = {name: value for name, value in self.metadata.items() if name not in ("allocation", "training")}
+        if "vegas_allocation" in metadata:
+            metadata["allocation"] = metadata.pop("vegas_allocation")
+        channels = [core.ChannelSampler(c.dim, c.grid, c.cells, None, None, 1.0) for c in self.channels]
+        return Sampler(channels, None, metadata, self.active)
+
     def with_active(self, active: Sequence[bool]) -> Sampler:
         """The same sampler with only some channels drawing."""
         return Sampler(self.channels, self.channel_weights, self.metadata, active)

@@ -128,7 +128,7 @@ def _stages(state: State, folder: RunFolder, pinned: str | None, reused: Sampler
         choice = _timed(state, "training", _train_if_it_pays, pinned)
     else:
         state.flow = reused if reused.has_flow else None
-        state.vegas = reused.with_eps([1.0] * process.channels)
+        state.vegas = reused.vegas()
         choice = _timed(state, "choice", _choose, pinned)
     sampler = state.flow if choice.sampler == "flow" else state.vegas
     assert sampler is not None  # the choice names only samplers that exist

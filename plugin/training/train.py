@@ -222,6 +222,7 @@ class _Training:
         state = FrozenFlow(spec, best.parameters, self.tables, eps)
         self._checkpoint(state)
         metadata: dict[str, Any] = {**self.base.metadata, "allocation": [found.sigma for found in moments]}
+        metadata["vegas_allocation"] = self.base.metadata.get("allocation")
         metadata["training"] = {"eps": [float(value) for value in eps], "steps": self.done, "evaluations": self.spent}
         return TrainingResult(
             state.sampler(self.base, self.weights, metadata),

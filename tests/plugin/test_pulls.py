@@ -111,7 +111,7 @@ def test_whole_chains_give_pulls_of_unit_width(known, mode):
                     weights = [fresh.event_weights[fresh.channel == i] for i in range(known.channels)]
                     return figures_of_channels(weights, 1e-5)
 
-                vegas_sampler = sampler.with_eps(1.0)
+                vegas_sampler = sampler.vegas()
                 if decide(figures(vegas_sampler), figures(sampler), Goal(0, 20_000)).sampler == "vegas":
                     sampler = vegas_sampler
             found = integrate(known, sampler, 20_000, 5, Streams(seed), purpose="pull")

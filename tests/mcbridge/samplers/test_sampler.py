@@ -51,6 +51,18 @@ def test_the_share_of_vegas_can_be_changed():
             sampler.with_eps(eps)
 
 
+def test_the_vegas_part_of_a_sampler_is_that_of_the_survey():
+    """Learned channel weights belong to the flows: with the VEGAS maps they may be very wrong."""
+    metadata = {"allocation": [0.1, 0.9], "vegas_allocation": [0.4, 0.6], "training": {}, "process": "p"}
+    sampler = Sampler([flow_channel(), flow_channel(seed=2)], weights(), metadata)
+    vegas = sampler.vegas()
+    assert not vegas.has_flow
+    assert vegas.channel_weights is None
+    assert vegas.metadata == {"allocation": [0.4, 0.6], "process": "p"}
+    u = np.random.default_rng(1).random((100, 2))
+    np.testing.assert_allclose(vegas.density(0, u), sampler.channels[0].inverse_grid(u)[1], rtol=1e-6)
+
+
 def test_channel_weights_are_the_prior_unless_learned():
     evaluation = Evaluation(np.ones(3), np.array([[0.2, 0.8]] * 3), np.array([[-1.0], [0.0], [1.0]]))
     channels = [flow_channel(), flow_channel(seed=2)]

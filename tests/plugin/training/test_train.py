@@ -248,7 +248,7 @@ def test_reverse_kl_needs_an_integrand_that_torch_can_differentiate():
 def test_a_target_that_few_points_carry_is_flattened_and_approached():
     """A ridge that VEGAS cannot follow, so narrow that few of its points carry it: the exponent rises to one."""
     dim = 5
-    integrand = Toy(lambda u: np.exp(-np.sum(np.diff(u, axis=1) ** 2, axis=1) / 2 / 0.12**2), dim)
+    integrand = Toy(lambda u: np.exp(-np.sum(np.diff(u, axis=1) ** 2, axis=1) / 2 / 0.09**2), dim)
     found = survey(integrand, 30_000, Streams(2))
     buffer = Buffer(Space(found.sampler, ()), 0.15)
     buffer.add(found.samples, None, np.random.default_rng(1))
@@ -263,7 +263,7 @@ def test_a_target_that_few_points_carry_is_flattened_and_approached():
     found, result = chain(integrand, 80_000, steps=None)
     vegas, flow = figures(integrand, found.sampler), figures(integrand, result.sampler)
     assert vegas.rsd > 4
-    assert flow.rsd < 0.15 * vegas.rsd
+    assert flow.rsd < 0.12 * vegas.rsd
 
 
 def test_channel_weights_are_learned_from_the_prior_on():
