@@ -13,7 +13,7 @@ namespace mcbridge {
 
 namespace {
 
-constexpr std::ptrdiff_t PIECE = 1024;         // points of one piece of sampling or density
+constexpr std::ptrdiff_t PIECE = 1024;          // points of one piece of sampling or density
 constexpr std::ptrdiff_t GRADIENT_PIECE = 128;  // smallest piece of a gradient
 constexpr std::ptrdiff_t GRADIENT_PIECES = 8;   // largest number of partial sums of one channel
 
@@ -108,7 +108,8 @@ void evaluate(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     T* logs = shuffled ? log_q_sorted.data() : log_q;
     std::vector<Piece> pieces;
     for (std::ptrdiff_t c = 0; c < channels; ++c)
-        for (std::ptrdiff_t i = g.begin[static_cast<std::size_t>(c)]; i < g.begin[static_cast<std::size_t>(c) + 1]; i += PIECE)
+        for (std::ptrdiff_t i = g.begin[static_cast<std::size_t>(c)]; i < g.begin[static_cast<std::size_t>(c) + 1];
+             i += PIECE)
             pieces.push_back({c, i, std::min(i + PIECE, g.begin[static_cast<std::size_t>(c) + 1])});
     in_parallel(static_cast<std::ptrdiff_t>(pieces.size()), threads, [&](std::ptrdiff_t k) {
         const Piece& p = pieces[static_cast<std::size_t>(k)];
@@ -152,11 +153,11 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     std::vector<Piece> pieces;
     std::vector<std::ptrdiff_t> live;
     for (std::ptrdiff_t c = 0; c < channels; ++c) {
-        const std::ptrdiff_t begin = g.begin[static_cast<std::size_t>(c)], end = g.begin[static_cast<std::size_t>(c) + 1];
+        const std::ptrdiff_t begin = g.begin[static_cast<std::size_t>(c)],
+                             end = g.begin[static_cast<std::size_t>(c) + 1];
         if (begin == end) continue;
         live.push_back(c);
-        const std::ptrdiff_t parts =
-            std::min(GRADIENT_PIECES, (end - begin + GRADIENT_PIECE - 1) / GRADIENT_PIECE);
+        const std::ptrdiff_t parts = std::min(GRADIENT_PIECES, (end - begin + GRADIENT_PIECE - 1) / GRADIENT_PIECE);
         for (std::ptrdiff_t k = 0; k < parts; ++k)
             pieces.push_back({c, begin + (end - begin) * k / parts, begin + (end - begin) * (k + 1) / parts});
     }

@@ -25,12 +25,15 @@ struct Workspace {
     std::vector<T> rows_a, rows_b;
     std::vector<T> ew, eh;
     // kept for the backward pass, by block
-    std::vector<std::vector<T>> before;       // coordinates before the block
+    std::vector<std::vector<T>> before;                    // coordinates before the block
     std::vector<std::vector<std::vector<T>>> activations;  // inputs of every layer, and the outputs
     std::vector<T> g_coordinates, g_rows_a, g_rows_b, turned, zeros;
 
     Workspace(const Architecture& a, bool gradient)
-        : dim(a.dim), widest(a.widest), bins(a.bins), blocks(static_cast<int>(a.blocks.size())),
+        : dim(a.dim),
+          widest(a.widest),
+          bins(a.bins),
+          blocks(static_cast<int>(a.blocks.size())),
           depth(static_cast<int>(a.blocks[0].layers.size())) {
         const std::size_t L = LANES;
         coordinates.assign(static_cast<std::size_t>(dim) * L, T(0));
@@ -57,8 +60,8 @@ struct Workspace {
 
 // Rows of what the conditioner sees.
 template <class T>
-inline void gather_inputs(const Architecture& a, const Block& block, const T* __restrict y,
-                          const T* __restrict context, T* __restrict in) {
+inline void gather_inputs(const Architecture& a, const Block& block, const T* __restrict y, const T* __restrict context,
+                          T* __restrict in) {
     int row = 0;
     for (int c : block.conditioning) {
         const T* __restrict from = y + c * LANES;
@@ -275,8 +278,8 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
         for (std::size_t i = 0; i < depth; ++i) {
             const Layer& layer = block.layers[i];
             if (i + 1 < depth)
-                dense<T, true>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
-                               layer.in, layer.out);
+                dense<T, true>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(), layer.in,
+                               layer.out);
             else
                 dense<T, false>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
                                 layer.in, layer.out);

@@ -162,8 +162,8 @@ inline void turn(F x, F& c, F& s) {
     const F t = (x - q * 0.25f) * 6.28318530717958648f;
     const F z = t * t;
     const F sine = t + t * z * (-1.6666654611e-1f + z * (8.3321608736e-3f - z * 1.9515295891e-4f));
-    const F cosine = 1.0f - 0.5f * z +
-                     z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f));
+    const F cosine =
+        1.0f - 0.5f * z + z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f));
     const MF k = __builtin_convertvector(q, MF) & 3;
     const MF swap = (k & 1) != 0;
     const F a = swap ? sine : cosine, b = swap ? cosine : sine;

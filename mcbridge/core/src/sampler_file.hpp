@@ -22,7 +22,7 @@ struct FileError : std::runtime_error {
 
 struct NamedArray {
     std::vector<std::int64_t> shape;
-    bool single = false;       // float32 rather than float64
+    bool single = false;  // float32 rather than float64
     std::string bytes;
 };
 
