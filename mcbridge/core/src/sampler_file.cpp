@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <type_traits>
 
@@ -203,12 +204,61 @@ ChannelSampler channel_from(Reader r, const std::shared_ptr<const void>& owner) 
     return ChannelSampler(dim, std::move(grid), cells, flow, params, eps);
 }
 
-struct Mapping {
-    void* data = nullptr;
-    std::size_t size = 0;
-    ~Mapping() {
-        if (data) munmap(data, size);
+// The bytes of a file, aligned: mapped, or copied where the file system cannot map.
+class FileBytes {
+  public:
+    FileBytes(const std::string& path, const std::string& name, std::size_t smallest, bool map) {
+        const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd < 0) throw FileError(name + " cannot be read: " + std::strerror(errno));
+        const std::string problem = fill(fd, smallest, map);
+        close(fd);
+        if (!problem.empty()) {
+            release();
+            throw FileError(name + problem);
+        }
     }
+    ~FileBytes() { release(); }
+    FileBytes(const FileBytes&) = delete;
+    FileBytes& operator=(const FileBytes&) = delete;
+    const char* data() const { return static_cast<const char*>(data_); }
+    std::size_t size() const { return size_; }
+
+  private:
+    std::string fill(int fd, std::size_t smallest, bool map) {  // what is wrong, or nothing
+        struct stat info;
+        if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return " cannot be read: it is not a file";
+        size_ = static_cast<std::size_t>(info.st_size);
+        if (size_ < smallest) return " is truncated or not a sampler file: it has " + std::to_string(size_) + " bytes";
+        void* mapped = map ? mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+        if (mapped != MAP_FAILED) {
+            data_ = mapped;
+            mapped_ = true;
+            return "";
+        }
+        if (posix_memalign(&data_, ALIGN, size_) != 0) {
+            data_ = nullptr;
+            return " cannot be read: there is no memory for its " + std::to_string(size_) + " bytes";
+        }
+        for (std::size_t at = 0; at < size_;) {
+            const ssize_t got = read(fd, static_cast<char*>(data_) + at, size_ - at);
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) return std::string(" cannot be read: ") + std::strerror(errno);
+            if (got == 0) return " is truncated: it became shorter while it was read";
+            at += static_cast<std::size_t>(got);
+        }
+        return "";
+    }
+    void release() {
+        if (mapped_)
+            munmap(data_, size_);
+        else
+            std::free(data_);
+        data_ = nullptr;
+        mapped_ = false;
+    }
+    void* data_ = nullptr;
+    std::size_t size_ = 0;
+    bool mapped_ = false;
 };
 
 }  // namespace
@@ -263,27 +313,11 @@ void write_sampler_file(const std::string& path, const SamplerFile& content) {
     if (!good) throw FileError(path + " cannot be written: " + std::strerror(problem ? problem : EIO));
 }
 
-SamplerFile read_sampler_file(const std::string& path) {
+SamplerFile read_sampler_file(const std::string& path, bool map) {
     const std::string name = "the sampler file " + path;
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw FileError(name + " cannot be read: " + std::strerror(errno));
-    struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
-        throw FileError(name + " cannot be read: it is not a file");
-    }
-    const std::size_t size = static_cast<std::size_t>(info.st_size);
-    if (size < sizeof(Header)) {
-        close(fd);
-        throw FileError(name + " is truncated or not a sampler file: it has " + std::to_string(size) + " bytes");
-    }
-    auto mapping = std::make_shared<Mapping>();
-    void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (data == MAP_FAILED) throw FileError(name + " cannot be mapped: " + std::strerror(errno));
-    mapping->data = data;
-    mapping->size = size;
-    const char* bytes = static_cast<const char*>(data);
+    const auto file = std::make_shared<const FileBytes>(path, name, sizeof(Header), map);
+    const char* bytes = file->data();
+    const std::size_t size = file->size();
     Header h;
     std::memcpy(&h, bytes, sizeof h);
     if (std::memcmp(h.magic, MAGIC, sizeof MAGIC) != 0)
@@ -316,7 +350,7 @@ SamplerFile read_sampler_file(const std::string& path) {
             if (kind == "metadata") {
                 content.metadata = r.text();
             } else if (kind == "channel") {
-                content.channels.push_back(channel_from(r, mapping));
+                content.channels.push_back(channel_from(r, file));
             } else if (kind == "array") {
                 const std::string label = r.text();
                 NamedArray array;
