@@ -42,6 +42,16 @@ def refused(path, content):
     return str(error.value)
 
 
+def read_or_told(path):
+    """What the file holds, or None where it is refused with a sentence that names it."""
+    try:
+        return core.read_sampler_file(path)
+    except UserError as error:
+        if str(path) not in str(error):
+            raise AssertionError(f"the file is not named: {error}") from error
+        return None
+
+
 def sealed(content):
     """The file with checksums that fit its content: what a writer with a mistake would leave."""
     made = bytearray(content)
@@ -106,10 +116,8 @@ def test_a_wrong_byte_anywhere_is_found(small, tmp_path):
         damaged[place] ^= int(generator.integers(1, 256))
         other = tmp_path / "flip.mcb"
         other.write_bytes(damaged)
-        try:
-            found = core.read_sampler_file(other)
-        except UserError as error:
-            assert str(other) in str(error)
+        found = read_or_told(other)
+        if found is None:
             continue
         assert found[1] == expected[1]
         for one, two in zip(found[0], expected[0], strict=True):
@@ -164,12 +172,8 @@ def test_content_that_makes_no_sense_never_crashes_the_reader(small, data):
         struct.pack_into(kind, damaged, place, data.draw(values.get(kind, st.floats(width=64))))
     other = path.with_name("fuzz.mcb")
     other.write_bytes(sealed(damaged))
-    try:
-        channels, _, _ = core.read_sampler_file(other)
-    except UserError as error:
-        assert str(other) in str(error)
-        return
-    for each in channels:
+    found = read_or_told(other)
+    for each in [] if found is None else found[0]:
         u, _ = each.sample(np.random.default_rng(1).random((20, each.uniforms)))
         each.density(u)
 
