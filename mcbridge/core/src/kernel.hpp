@@ -21,13 +21,13 @@ using mcbridge::Layer;
 template <class T>
 struct Workspace {
     int dim, widest, bins, blocks, depth;
-    std::vector<T> coordinates;  // dim rows
-    std::vector<T> rows_a, rows_b;
-    std::vector<T> ew, eh;
+    Rows<T> coordinates;  // dim rows
+    Rows<T> rows_a, rows_b;  // activations
+    Rows<T> raw;             // the conditioner's output for one coordinate
     // kept for the backward pass, by block
-    std::vector<std::vector<T>> before;                    // coordinates before the block
-    std::vector<std::vector<std::vector<T>>> activations;  // inputs of every layer, and the outputs
-    std::vector<T> g_coordinates, g_rows_a, g_rows_b, turned, zeros;
+    std::vector<Rows<T>> before;                    // coordinates before the block
+    std::vector<std::vector<Rows<T>>> activations;  // inputs of every layer, and the outputs
+    Rows<T> g_coordinates, g_rows_a, g_rows_b, turned, zeros;
 
     Workspace(const Architecture& a, bool gradient)
         : dim(a.dim),
@@ -39,8 +39,7 @@ struct Workspace {
         coordinates.assign(static_cast<std::size_t>(dim) * L, T(0));
         rows_a.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
         rows_b.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
-        ew.assign(static_cast<std::size_t>(bins) * L, T(0));
-        eh.assign(static_cast<std::size_t>(bins) * L, T(0));
+        raw.assign(static_cast<std::size_t>(a.outputs_per_coordinate()) * L, T(0));
         if (!gradient) return;
         g_coordinates = coordinates;
         g_rows_a = rows_a;
@@ -84,18 +83,14 @@ inline void gather_inputs(const Architecture& a, const Block& block, const T* __
     for (int k = 0; k < a.context * LANES; ++k) in[row * LANES + k] = context[k];
 }
 
-// The conditioner; returns the rows of its output, in one of the two buffers.
+// The hidden layers of the conditioner; returns the rows of the last one, in one of the two buffers.
 template <class T>
-inline const T* conditioner(const Block& block, const T* __restrict params, T* a, T* b) {
+inline T* hidden_layers(const Block& block, const T* __restrict params, T* a, T* b) {
     T* in = a;
     T* out = b;
-    const std::size_t depth = block.layers.size();
-    for (std::size_t i = 0; i < depth; ++i) {
+    for (std::size_t i = 0; i + 1 < block.layers.size(); ++i) {
         const Layer& layer = block.layers[i];
-        if (i + 1 < depth)
-            dense<T, true>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
-        else
-            dense<T, false>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
+        dense<T, true>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
         std::swap(in, out);
     }
     return in;
@@ -160,42 +155,37 @@ inline V<T> affine_backward(V<T> a, V<T> shift, V<T> y, V<T> upstream, V<T> g_z,
     return x == y ? g_x : V<T>{};
 }
 
-// One block in one direction on the tile `y` (dim rows), given the rows of the conditioner's output.
+// One transformed coordinate c of a block in one direction, given its rows of the conditioner's output; those of a
+// spline's widths and heights are replaced by their exponentials.
 template <class T, bool SAMPLE>
-inline void transform(const Architecture& a, const Block& block, const T* raw, Workspace<T>& w, T* y, T* log_q) {
-    const int P = a.outputs_per_coordinate();
-    T* ew = w.ew.data();
-    T* eh = w.eh.data();
-    int index = 0;
-    for (int c : block.transformed) {
-        const T* own = raw + static_cast<std::ptrdiff_t>(index++) * P * LANES;
-        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
-        const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
-        for (int l = 0; l < LANES; l += WIDTH<T>) {
-            V<T> at = get(y + c * LANES + l), sum = get(log_q + l);
-            if (a.kind == Kind::affine) {
-                const V<T> first = get(own + l), second = get(own + LANES + l);
-                at = SAMPLE ? affine_inverse<T>(first, second, at, sum) : affine_forward<T>(first, second, at, sum);
-            } else {
-                const V<T> sw = softmax(own + l, a.bins, ew), sh = softmax(own + a.bins * LANES + l, a.bins, eh);
-                if (turned) at = half_turn<T>(at);
-                const Bin<T> bin = find_bin<T, SAMPLE>(shape, own + l, ew, eh, sw, sh, at);
-                at = SAMPLE ? spline_inverse<T>(bin, at, sum) : spline_forward<T>(bin, at, sum);
-                if (turned) at = half_turn<T>(at);
-            }
-            put(y + c * LANES + l, at);
-            put(log_q + l, sum);
+inline void transform(const Architecture& a, const Block& block, int c, T* __restrict own, T* __restrict y,
+                      T* __restrict log_q) {
+    const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
+    const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
+    for (int l = 0; l < LANES; l += WIDTH<T>) {
+        V<T> at = get(y + c * LANES + l), sum = get(log_q + l);
+        if (a.kind == Kind::affine) {
+            const V<T> first = get(own + l), second = get(own + LANES + l);
+            at = SAMPLE ? affine_inverse<T>(first, second, at, sum) : affine_forward<T>(first, second, at, sum);
+        } else {
+            const V<T> sum_w = exponentials(own + l, a.bins), sum_h = exponentials(own + a.bins * LANES + l, a.bins);
+            if (turned) at = half_turn<T>(at);
+            const Bin<T> bin = find_bin<T, SAMPLE>(shape, own + l, Scales<T>(sum_w, sum_h), at);
+            at = SAMPLE ? spline_inverse<T>(bin, at, sum) : spline_forward<T>(bin, at, sum);
+            if (turned) at = half_turn<T>(at);
         }
+        put(y + c * LANES + l, at);
+        put(log_q + l, sum);
     }
 }
 
-// Backward of a block: g_y (dim rows) holds dL/d(coordinates after it) and gets dL/d(transformed coordinates before).
+// Backward of a block: g_y (dim rows) holds dL/d(coordinates after it) and gets dL/d(transformed coordinates before);
+// `raw` is what `transform` left of the conditioner's output.
 template <class T>
-inline void transform_backward(const Architecture& a, const Block& block, const T* raw, Workspace<T>& w,
-                               const T* before, const T* upstream, T* g_y, T* g_raw) {
+inline void transform_backward(const Architecture& a, const Block& block, const T* __restrict raw,
+                               const T* __restrict before, const T* __restrict upstream, T* __restrict g_y,
+                               T* __restrict g_raw) {
     const int P = a.outputs_per_coordinate();
-    T* ew = w.ew.data();
-    T* eh = w.eh.data();
     int index = 0;
     for (int c : block.transformed) {
         const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(index++) * P * LANES;
@@ -213,13 +203,26 @@ inline void transform_backward(const Architecture& a, const Block& block, const 
                 put(g_own, g_a);
                 put(g_own + LANES, g_shift);
             } else {
-                const V<T> sw = softmax(own, a.bins, ew), sh = softmax(own + a.bins * LANES, a.bins, eh);
+                const Scales<T> scales(sum_of(own, a.bins), sum_of(own + a.bins * LANES, a.bins));
                 if (turned) x = half_turn<T>(x);
-                const Bin<T> bin = find_bin<T, false>(shape, own, ew, eh, sw, sh, x);
-                result = spline_backward<T>(shape, bin, ew, eh, sw, sh, x, up, g, g_own);
+                const Bin<T> bin = find_bin<T, false>(shape, own, scales, x);
+                result = spline_backward<T>(shape, bin, own, scales, x, up, g, g_own);
             }
             put(g_y + c * LANES + l, result);
         }
+    }
+}
+
+// Start of the log densities: 0, or no number where a coordinate is none, whatever comparisons make of it later.
+template <class T>
+inline void start_log_q(const T* y, int dim, T* log_q) {
+    for (int l = 0; l < LANES; l += WIDTH<T>) {
+        V<T> sum{};
+        for (int c = 0; c < dim; ++c) {
+            const V<T> x = get(y + c * LANES + l);
+            sum += x - x;
+        }
+        put(log_q + l, sum);
     }
 }
 
@@ -242,14 +245,23 @@ void tile(const Architecture& a, const T* params, const T* in, const T* context,
     T* y = w.coordinates.data();
     load(in, a.dim, n, y);
     load(context, a.context, n, context_rows);
-    T sum[LANES];
-    for (int l = 0; l < LANES; ++l) sum[l] = T(0);
-    const int count = static_cast<int>(a.blocks.size());
+    alignas(LINE) T sum[LANES];
+    start_log_q(y, a.dim, sum);
+    const int count = static_cast<int>(a.blocks.size()), P = a.outputs_per_coordinate();
     for (int i = 0; i < count; ++i) {
         const Block& block = a.blocks[static_cast<std::size_t>(SAMPLE ? count - 1 - i : i)];
         gather_inputs(a, block, y, context_rows, w.rows_a.data());
-        const T* raw = conditioner(block, params, w.rows_a.data(), w.rows_b.data());
-        transform<T, SAMPLE>(a, block, raw, w, y, sum);
+        T* hidden = hidden_layers(block, params, w.rows_a.data(), w.rows_b.data());
+        // the output layer coordinate by coordinate: its rows stay in the nearest cache
+        const Layer& last = block.layers.back();
+        const T* weight = params + last.weight;
+        const T* bias = params + last.bias;
+        for (int c : block.transformed) {
+            dense<T, false>(weight, bias, hidden, w.raw.data(), last.in, P);
+            transform<T, SAMPLE>(a, block, c, w.raw.data(), y, sum);
+            weight += static_cast<std::ptrdiff_t>(P) * last.in;
+            bias += P;
+        }
     }
     unload(y, a.dim, n, out);
     for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
@@ -263,11 +275,9 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
     T* y = w.coordinates.data();
     load(in, a.dim, n, y);
     load(context, a.context, n, context_rows);
-    T sum[LANES], upstream[LANES];
-    for (int l = 0; l < LANES; ++l) {
-        sum[l] = T(0);
-        upstream[l] = l < n ? upstream_in[l] : T(0);
-    }
+    alignas(LINE) T sum[LANES], upstream[LANES];
+    start_log_q(y, a.dim, sum);
+    for (int l = 0; l < LANES; ++l) upstream[l] = l < n ? upstream_in[l] : T(0);
     const std::size_t count = a.blocks.size();
     for (std::size_t b = 0; b < count; ++b) {
         const Block& block = a.blocks[b];
@@ -284,7 +294,11 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
                 dense<T, false>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
                                 layer.in, layer.out);
         }
-        transform<T, false>(a, block, kept[depth].data(), w, y, sum);
+        T* own = kept[depth].data();
+        for (int c : block.transformed) {
+            transform<T, false>(a, block, c, own, y, sum);
+            own += a.outputs_per_coordinate() * LANES;
+        }
     }
     for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
 
@@ -295,7 +309,7 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
         auto& kept = w.activations[b];
         const T* raw = kept.back().data();
         T* g_raw = w.g_rows_a.data();
-        transform_backward(a, block, raw, w, w.before[b].data(), upstream, g_y, g_raw);
+        transform_backward(a, block, raw, w.before[b].data(), upstream, g_y, g_raw);
         T* g_out = g_raw;
         T* g_in = w.g_rows_b.data();
         for (std::size_t i = block.layers.size(); i-- > 0;) {
@@ -339,7 +353,7 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
 template <class T, bool SAMPLE>
 void run(const Architecture& a, const T* params, const T* in, const T* context, std::ptrdiff_t n, T* out, T* log_q) {
     Workspace<T> w(a, false);
-    std::vector<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    Rows<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
     for (std::ptrdiff_t i = 0; i < n; i += LANES)
         tile<T, SAMPLE>(a, params, in + i * a.dim, context ? context + i * a.context : nullptr,
                         std::min<std::ptrdiff_t>(LANES, n - i), out + i * a.dim, log_q + i, w, context_rows.data());
@@ -349,7 +363,7 @@ template <class T>
 void run_gradient(const Architecture& a, const T* params, const T* transposed, const T* in, const T* context,
                   const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context) {
     Workspace<T> w(a, true);
-    std::vector<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    Rows<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
     for (std::ptrdiff_t i = 0; i < n; i += LANES)
         gradient_tile<T>(a, params, transposed, in + i * a.dim, context ? context + i * a.context : nullptr,
                          upstream + i, std::min<std::ptrdiff_t>(LANES, n - i), log_q + i, grad,

@@ -20,48 +20,67 @@ struct Bin {
     M<T> index;
 };
 
-// exp of `bins` rows (shifted by their maximum) to `e`, which is WIDTH wide; returns 1/sum.
+// Replace `bins` rows of raw parameters by their exp (shifted by their maximum); returns the sum.
 template <class T>
-inline V<T> softmax(const T* raw, int bins, T* e) {
+inline V<T> exponentials(T* raw, int bins) {
     V<T> top = get(raw);
-    for (int k = 1; k < bins; ++k) {
-        const V<T> x = get(raw + k * LANES);
-        top = x > top ? x : top;
-    }
+    for (int k = 1; k < bins; ++k) top = larger(top, get(raw + k * LANES));
+    top = scaled_top(top);
     V<T> sum{};
     for (int k = 0; k < bins; ++k) {
-        const V<T> x = exponential(get(raw + k * LANES) - top);
-        put(e + k * WIDTH<T>, x);
+        const V<T> x = exponential_below(get(raw + k * LANES), top);
+        put(raw + k * LANES, x);
         sum += x;
     }
-    return T(1) / sum;
+    return sum;
 }
 
-// Find the bin of `at` along the widths (density direction) or along the heights (sampling direction).
-// ew, eh: what softmax left; sw, sh: 1/sum.
+template <class T>
+inline V<T> sum_of(const T* e, int bins) {
+    V<T> sum{};
+    for (int k = 0; k < bins; ++k) sum += get(e + k * LANES);
+    return sum;
+}
+
+// Scale of the widths and of the heights: 1/sum, with one division.
+template <class T>
+struct Scales {
+    V<T> widths, heights;
+    Scales(V<T> sum_w, V<T> sum_h) {
+        const V<T> inverse = T(1) / (sum_w * sum_h);
+        widths = sum_h * inverse;
+        heights = sum_w * inverse;
+    }
+};
+
+// Find the bin of `at` along the widths (density direction) or along the heights (sampling direction). `own`: rows of
+// the exponentials of widths and heights, then the raw slopes.
 template <class T, bool ALONG_HEIGHTS>
-inline Bin<T> find_bin(const SplineShape<T>& shape, const T* raw, const T* ew, const T* eh, V<T> sw, V<T> sh, V<T> at) {
+inline Bin<T> find_bin(const SplineShape<T>& shape, const T* own, const Scales<T>& scales, V<T> at) {
     const int K = shape.bins;
     const T m = shape.min_bin, c = T(1) - m * T(K);
-    const T* rd = raw + 2 * K * LANES;
-    V<T> x{}, y{};
+    const T* ew = own;
+    const T* eh = own + K * LANES;
+    const T* rd = own + 2 * K * LANES;
+    const V<T> sw = scales.widths * c, sh = scales.heights * c;
+    V<T> w = m + get(ew) * sw, h = m + get(eh) * sh, x{}, y{};
     Bin<T> bin;
     bin.left = bin.bottom = V<T>{};
     bin.index = M<T>{};
-    sw *= c;
-    sh *= c;
-    bin.width = m + get(ew) * sw;
-    bin.height = m + get(eh) * sh;
+    bin.width = w;
+    bin.height = h;
     bin.raw0 = get(rd);
     bin.raw1 = get(shape.periodic && K == 1 ? rd : rd + LANES);
     for (int k = 1; k < K; ++k) {
-        x += m + get(ew + (k - 1) * WIDTH<T>) * sw;
-        y += m + get(eh + (k - 1) * WIDTH<T>) * sh;
+        x += w;
+        y += h;
+        w = m + get(ew + k * LANES) * sw;
+        h = m + get(eh + k * LANES) * sh;
         const M<T> inside = at >= (ALONG_HEIGHTS ? y : x);
         bin.left = inside ? x : bin.left;
         bin.bottom = inside ? y : bin.bottom;
-        bin.width = inside ? m + get(ew + k * WIDTH<T>) * sw : bin.width;
-        bin.height = inside ? m + get(eh + k * WIDTH<T>) * sh : bin.height;
+        bin.width = inside ? w : bin.width;
+        bin.height = inside ? h : bin.height;
         bin.raw0 = inside ? get(rd + k * LANES) : bin.raw0;
         bin.raw1 = inside ? get(shape.periodic && k == K - 1 ? rd : rd + (k + 1) * LANES) : bin.raw1;
         bin.index -= inside;  // true is -1
@@ -72,47 +91,51 @@ inline Bin<T> find_bin(const SplineShape<T>& shape, const T* raw, const T* ew, c
     return bin;
 }
 
-// log dy/dx at the position xi of a bin of slope s.
+// log dy/dx at the position xi of a bin of slope s, and 1/denominator of the spline there.
 template <class T>
-inline V<T> log_slope(V<T> s, V<T> d0, V<T> d1, V<T> xi) {
+inline V<T> log_slope(V<T> s, V<T> d0, V<T> d1, V<T> xi, V<T>& inverse) {
     const V<T> t = T(1) - xi, om = xi * t;
-    const V<T> den = s + (d0 + d1 - T(2) * s) * om;
+    inverse = T(1) / (s + (d0 + d1 - T(2) * s) * om);
     const V<T> num = d1 * xi * xi + T(2) * s * om + d0 * t * t;
-    const V<T> ratio = s / den;
+    const V<T> ratio = s * inverse;
     return logarithm(ratio * ratio * num);
 }
 
 // Density direction: x -> y; the log slope is added to log_q.
 template <class T>
 inline V<T> spline_forward(const Bin<T>& bin, V<T> x, V<T>& log_q) {
-    const V<T> s = bin.height / bin.width;
-    const V<T> xi = clamp01((x - bin.left) / bin.width);
-    const V<T> om = xi * (T(1) - xi);
-    const V<T> den = s + (bin.d0 + bin.d1 - T(2) * s) * om;
-    log_q += log_slope<T>(s, bin.d0, bin.d1, xi);
-    return clamp01(bin.bottom + bin.height * (s * xi * xi + bin.d0 * om) / den);
+    const V<T> iw = T(1) / bin.width, s = bin.height * iw;
+    const V<T> xi = clamp01((x - bin.left) * iw);
+    V<T> inverse;
+    log_q += log_slope<T>(s, bin.d0, bin.d1, xi, inverse);
+    return clamp01(bin.bottom + bin.height * (s * xi * xi + bin.d0 * (xi * (T(1) - xi))) * inverse);
 }
 
 // Sampling direction: y -> x; the log slope dy/dx (of the density direction) is added to log_q.
 template <class T>
 inline V<T> spline_inverse(const Bin<T>& bin, V<T> y, V<T>& log_q) {
-    const V<T> s = bin.height / bin.width, d0 = bin.d0;
-    const V<T> dy = clamp01((y - bin.bottom) / bin.height);
+    const V<T> one = T(1) / (bin.width * bin.height), d0 = bin.d0;
+    const V<T> s = bin.height * bin.height * one;
+    const V<T> dy = clamp01((y - bin.bottom) * (bin.width * one));
     const V<T> s2 = d0 + bin.d1 - T(2) * s;
     const V<T> a = (s - d0) + dy * s2, b = d0 - dy * s2, c = -s * dy;
     V<T> below = -b - root(at_least(b * b - T(4) * a * c, 0));
     below = at_most(below, T(-1e-30));
     const V<T> xi = clamp01(T(2) * c / below);
-    log_q += log_slope<T>(s, d0, bin.d1, xi);
+    V<T> inverse;
+    log_q += log_slope<T>(s, d0, bin.d1, xi, inverse);
     return clamp01(bin.left + xi * bin.width);
 }
 
 // Backward of spline_forward: g_y is dL/dy, upstream dL/dlog_q; returns dL/dx and writes the gradient with respect to
 // the raw parameters to the 3K+1 rows of g_raw.
 template <class T>
-inline V<T> spline_backward(const SplineShape<T>& shape, const Bin<T>& bin, const T* ew, const T* eh, V<T> sw, V<T> sh,
+inline V<T> spline_backward(const SplineShape<T>& shape, const Bin<T>& bin, const T* own, const Scales<T>& scales,
                             V<T> x, V<T> upstream, V<T> g_y, T* g_raw) {
     const int K = shape.bins;
+    const T* ew = own;
+    const T* eh = own + K * LANES;
+    const V<T> sw = scales.widths, sh = scales.heights;
     const T cd = (T(1) - shape.min_derivative) * T(1.442695040888963407), c = T(1) - shape.min_bin * T(K);
     const V<T> h = bin.height, d0 = bin.d0, d1 = bin.d1, iw = T(1) / bin.width;
     const V<T> s = h * iw, xi = clamp01((x - bin.left) * iw), t = T(1) - xi, om = xi * t, q = T(1) - T(2) * xi;
@@ -137,7 +160,7 @@ inline V<T> spline_backward(const SplineShape<T>& shape, const Bin<T>& bin, cons
     M<T> k_all{};
     for (int k = 0; k < K; ++k, k_all += 1) {
         const M<T> before = k_all < bin.index, here = k_all == bin.index;
-        const V<T> pw = get(ew + k * WIDTH<T>) * sw * c, ph = get(eh + k * WIDTH<T>) * sh * c;
+        const V<T> pw = get(ew + k * LANES) * sw * c, ph = get(eh + k * LANES) * sh * c;
         const V<T> gw = pw * (before ? -gx : (here ? g_width : V<T>{}));
         const V<T> gh = ph * (before ? g_y : (here ? g_height : V<T>{}));
         put(g_w + k * LANES, gw);
@@ -150,8 +173,8 @@ inline V<T> spline_backward(const SplineShape<T>& shape, const Bin<T>& bin, cons
     dot_w *= sw;
     dot_h *= sh;
     for (int k = 0; k < K; ++k) {
-        put(g_w + k * LANES, get(g_w + k * LANES) - dot_w * get(ew + k * WIDTH<T>));
-        put(g_h + k * LANES, get(g_h + k * LANES) - dot_h * get(eh + k * WIDTH<T>));
+        put(g_w + k * LANES, get(g_w + k * LANES) - dot_w * get(ew + k * LANES));
+        put(g_h + k * LANES, get(g_h + k * LANES) - dot_h * get(eh + k * LANES));
     }
     put(g_d + K * LANES, shape.periodic ? V<T>{} : carried);
     if (shape.periodic) put(g_d, get(g_d) + carried);
