@@ -169,6 +169,9 @@ void bind_flow(py::module_& m) {
         py::arg("context_gradient") = false);
     m.def("instruction_sets", [] { return py::tuple(py::cast(instruction_sets())); });
     m.def("instruction_set", &instruction_set);
+    m.def(
+        "fma_peak", [](const std::optional<std::string>& isa) { return fma_peak(isa.value_or("")); },
+        py::arg("isa") = py::none());
 }
 
 }  // namespace mcbridge

@@ -21,7 +21,7 @@ using mcbridge::Layer;
 template <class T>
 struct Workspace {
     int dim, widest, bins, blocks, depth;
-    Rows<T> coordinates;  // dim rows
+    Rows<T> coordinates;     // dim rows
     Rows<T> rows_a, rows_b;  // activations
     Rows<T> raw;             // the conditioner's output for one coordinate
     // kept for the backward pass, by block
@@ -371,8 +371,23 @@ void run_gradient(const Architecture& a, const T* params, const T* transposed, c
 }
 
 template <class T>
+double multiply_add(long rounds, T factor, T* sink) {
+    constexpr int CHAINS = 12;  // enough to hide the latency, few enough for 16 registers
+    V<T> sum[CHAINS];
+    const V<T> x = all(factor), y = all(T(1) - factor);
+#pragma GCC unroll 16
+    for (int k = 0; k < CHAINS; ++k) sum[k] = all(T(k));
+    for (long round = 0; round < rounds; ++round) {
+#pragma GCC unroll 16
+        for (int k = 0; k < CHAINS; ++k) sum[k] = sum[k] * x + y;
+    }
+    for (int k = 0; k < CHAINS; ++k) *sink += sum[k][0];
+    return static_cast<double>(rounds) * CHAINS * WIDTH<T>;
+}
+
+template <class T>
 mcbridge::KernelTable<T> table() {
-    return {run<T, true>, run<T, false>, run_gradient<T>};
+    return {run<T, true>, run<T, false>, run_gradient<T>, multiply_add<T>};
 }
 
 }  // namespace MCB_NAMESPACE
