@@ -42,7 +42,7 @@ __attribute__((noinline)) void dense_patch(const T* __restrict weight, int strid
 #pragma GCC unroll 16
             for (int c = 0; c < COLUMNS; ++c) {
                 V<T> y = sum[r][c];
-                if (RELU) y = y > T(0) ? y : y * T(LEAK);
+                if (RELU) y = larger(y, y * T(LEAK));
                 put(out + r * LANES + l + c * W, y);
             }
     }

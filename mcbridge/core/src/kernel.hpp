@@ -20,10 +20,11 @@ using mcbridge::Layer;
 // Room for one tile; made once per call and thread.
 template <class T>
 struct Workspace {
-    int dim, widest, bins, blocks, depth;
-    Rows<T> coordinates;     // dim rows
-    Rows<T> rows_a, rows_b;  // activations
-    Rows<T> raw;             // the conditioner's output for one coordinate
+    int dim, widest, blocks, depth;
+    Rows<T> coordinates;             // dim rows
+    Rows<T> rows_a, rows_b;          // activations
+    Rows<T> raw;                     // the conditioner's output for one coordinate
+    std::vector<Rows<Bin<T>>> bins;  // of the splines, by block; of the current one where no gradient is wanted
     // kept for the backward pass, by block
     std::vector<Rows<T>> before;                    // coordinates before the block
     std::vector<std::vector<Rows<T>>> activations;  // inputs of every layer, and the outputs
@@ -40,6 +41,10 @@ struct Workspace {
         rows_a.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
         rows_b.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
         raw.assign(static_cast<std::size_t>(a.outputs_per_coordinate()) * L, T(0));
+        std::size_t most = 0;
+        for (const Block& block : a.blocks) most = std::max(most, block.transformed.size());
+        bins.resize(gradient ? a.blocks.size() : 1);
+        for (auto& own : bins) own.resize(most * static_cast<std::size_t>(LANES / WIDTH<T>));
         if (!gradient) return;
         g_coordinates = coordinates;
         g_rows_a = rows_a;
@@ -155,61 +160,90 @@ inline V<T> affine_backward(V<T> a, V<T> shift, V<T> y, V<T> upstream, V<T> g_z,
     return x == y ? g_x : V<T>{};
 }
 
-// One transformed coordinate c of a block in one direction, given its rows of the conditioner's output; those of a
-// spline's widths and heights are replaced by their exponentials.
+template <class T>
+constexpr int VECTORS = LANES / WIDTH<T>;  // of a row of a tile
+
+template <class T>
+inline SplineShape<T> shape_of(const Architecture& a, int coordinate) {
+    return {a.bins, T(a.min_bin), T(a.min_derivative), a.periodic[static_cast<std::size_t>(coordinate)] != 0};
+}
+
+// The first stage of a block's transformed coordinate c, given its rows `own` of the conditioner's output: affine
+// couplings are done with it, splines have found their bins (VECTORS of them).
 template <class T, bool SAMPLE>
-inline void transform(const Architecture& a, const Block& block, int c, T* __restrict own, T* __restrict y,
-                      T* __restrict log_q) {
-    const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
-    const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
-    for (int l = 0; l < LANES; l += WIDTH<T>) {
-        V<T> at = get(y + c * LANES + l), sum = get(log_q + l);
-        if (a.kind == Kind::affine) {
-            const V<T> first = get(own + l), second = get(own + LANES + l);
-            at = SAMPLE ? affine_inverse<T>(first, second, at, sum) : affine_forward<T>(first, second, at, sum);
-        } else {
-            const V<T> sum_w = exponentials(own + l, a.bins), sum_h = exponentials(own + a.bins * LANES + l, a.bins);
-            if (turned) at = half_turn<T>(at);
-            const Bin<T> bin = find_bin<T, SAMPLE>(shape, own + l, Scales<T>(sum_w, sum_h), at);
-            at = SAMPLE ? spline_inverse<T>(bin, at, sum) : spline_forward<T>(bin, at, sum);
-            if (turned) at = half_turn<T>(at);
+inline void start_coordinate(const Architecture& a, const Block& block, int c, T* __restrict own, T* __restrict y,
+                             T* __restrict log_q, Bin<T>* bins) {
+    y += c * LANES;
+    if (a.kind == Kind::affine) {
+        for (int l = 0; l < LANES; l += WIDTH<T>) {
+            V<T> sum = get(log_q + l);
+            const V<T> first = get(own + l), second = get(own + LANES + l), at = get(y + l);
+            put(y + l, SAMPLE ? affine_inverse<T>(first, second, at, sum) : affine_forward<T>(first, second, at, sum));
+            put(log_q + l, sum);
         }
-        put(y + c * LANES + l, at);
-        put(log_q + l, sum);
+        return;
+    }
+    const SplineShape<T> shape = shape_of<T>(a, c);
+    const bool turned = shape.periodic && block.half_turn;
+    for (int v = 0; v < VECTORS<T>; ++v) {
+        const V<T> at = get(y + v * WIDTH<T>);
+        find_bin<T, SAMPLE>(shape, own + v * WIDTH<T>, turned ? half_turn<T>(at) : at, bins[v]);
+    }
+}
+
+// The other stages, for all splines of a block.
+template <class T, bool SAMPLE>
+inline void finish_block(const Architecture& a, const Block& block, Bin<T>* bins, T* __restrict y,
+                         T* __restrict log_q) {
+    if (a.kind == Kind::affine) return;
+    const SplineShape<T> any = shape_of<T>(a, 0);
+    const std::size_t count = block.transformed.size() * VECTORS<T>;
+    for (std::size_t i = 0; i < count; ++i) set_slopes(any, bins[i]);
+    Bin<T>* bin = bins;
+    for (int c : block.transformed) {
+        const bool turned = block.half_turn && a.periodic[static_cast<std::size_t>(c)];
+        for (int v = 0; v < VECTORS<T>; ++v, ++bin) {
+            const V<T> found = SAMPLE ? spline_inverse<T>(*bin) : spline_forward<T>(*bin);
+            put(y + c * LANES + v * WIDTH<T>, turned ? half_turn<T>(found) : found);
+        }
+    }
+    for (int v = 0; v < VECTORS<T>; ++v) {
+        V<T> sum = get(log_q + v * WIDTH<T>);
+        std::size_t i = static_cast<std::size_t>(v);
+        for (; i + VECTORS<T> < count; i += 2 * VECTORS<T>)  // one logarithm for two
+            sum += logarithm(bins[i].slope * bins[i + VECTORS<T>].slope);
+        if (i < count) sum += logarithm(bins[i].slope);
+        put(log_q + v * WIDTH<T>, sum);
     }
 }
 
 // Backward of a block: g_y (dim rows) holds dL/d(coordinates after it) and gets dL/d(transformed coordinates before);
-// `raw` is what `transform` left of the conditioner's output.
+// `raw` and `bins` are what the forward pass left of the conditioner's output and of the splines, `before` its input.
 template <class T>
-inline void transform_backward(const Architecture& a, const Block& block, const T* __restrict raw,
+inline void transform_backward(const Architecture& a, const Block& block, const T* __restrict raw, const Bin<T>* bin,
                                const T* __restrict before, const T* __restrict upstream, T* __restrict g_y,
                                T* __restrict g_raw) {
     const int P = a.outputs_per_coordinate();
-    int index = 0;
     for (int c : block.transformed) {
-        const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(index++) * P * LANES;
-        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
-        const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
+        const SplineShape<T> shape = shape_of<T>(a, c);
         for (int l = 0; l < LANES; l += WIDTH<T>) {
-            const T* own = raw + offset + l;
-            T* g_own = g_raw + offset + l;
-            V<T> x = get(before + c * LANES + l);
+            const T* own = raw + l;
+            T* g_own = g_raw + l;
             const V<T> up = get(upstream + l), g = get(g_y + c * LANES + l);
             V<T> result;
             if (a.kind == Kind::affine) {
                 V<T> g_a, g_shift;
+                const V<T> x = get(before + c * LANES + l);
                 result = affine_backward<T>(get(own), get(own + LANES), x, up, g, g_a, g_shift);
                 put(g_own, g_a);
                 put(g_own + LANES, g_shift);
             } else {
-                const Scales<T> scales(sum_of(own, a.bins), sum_of(own + a.bins * LANES, a.bins));
-                if (turned) x = half_turn<T>(x);
-                const Bin<T> bin = find_bin<T, false>(shape, own, scales, x);
-                result = spline_backward<T>(shape, bin, own, scales, x, up, g, g_own);
+                result = spline_backward<T>(shape, *bin++, own, up, g, g_own);
             }
             put(g_y + c * LANES + l, result);
         }
+        raw += P * LANES;
+        g_raw += P * LANES;
     }
 }
 
@@ -256,12 +290,15 @@ void tile(const Architecture& a, const T* params, const T* in, const T* context,
         const Layer& last = block.layers.back();
         const T* weight = params + last.weight;
         const T* bias = params + last.bias;
+        Bin<T>* bin = w.bins[0].data();
         for (int c : block.transformed) {
             dense<T, false>(weight, bias, hidden, w.raw.data(), last.in, P);
-            transform<T, SAMPLE>(a, block, c, w.raw.data(), y, sum);
+            start_coordinate<T, SAMPLE>(a, block, c, w.raw.data(), y, sum, bin);
             weight += static_cast<std::ptrdiff_t>(P) * last.in;
             bias += P;
+            bin += VECTORS<T>;
         }
+        finish_block<T, SAMPLE>(a, block, w.bins[0].data(), y, sum);
     }
     unload(y, a.dim, n, out);
     for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
@@ -295,10 +332,13 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
                                 layer.in, layer.out);
         }
         T* own = kept[depth].data();
+        Bin<T>* bin = w.bins[b].data();
         for (int c : block.transformed) {
-            transform<T, false>(a, block, c, own, y, sum);
+            start_coordinate<T, false>(a, block, c, own, y, sum, bin);
             own += a.outputs_per_coordinate() * LANES;
+            bin += VECTORS<T>;
         }
+        finish_block<T, false>(a, block, w.bins[b].data(), y, sum);
     }
     for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
 
@@ -309,7 +349,7 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
         auto& kept = w.activations[b];
         const T* raw = kept.back().data();
         T* g_raw = w.g_rows_a.data();
-        transform_backward(a, block, raw, w.before[b].data(), upstream, g_y, g_raw);
+        transform_backward(a, block, raw, w.bins[b].data(), w.before[b].data(), upstream, g_y, g_raw);
         T* g_out = g_raw;
         T* g_in = w.g_rows_b.data();
         for (std::size_t i = block.layers.size(); i-- > 0;) {

@@ -114,24 +114,27 @@ inline F rounded(F x) { return (x + 12582912.0f) - 12582912.0f; }  // |x| < 2^22
 // 2^x for x <= 0, as a softmax needs it; exactly 1 at 0.
 inline F power_of_two(F x) {
 #if defined(__x86_64__) && MCB_VECTOR_BYTES == 64
-    const F n = reinterpret_cast<F>(_mm512_roundscale_ps(reinterpret_cast<__m512>(x), _MM_FROUND_TO_NEAREST_INT));
+    const F r =
+        reinterpret_cast<F>(_mm512_reduce_ps(reinterpret_cast<__m512>(x), _MM_FROUND_TO_NEG_INF));  // from 0 to 1
+    F p = all(1.867130076e-3f);
+    p = p * r + 9.017030305e-3f;
+    p = p * r + 5.579991312e-2f;
+    p = p * r + 2.401644501e-1f;
+    p = p * r + 6.931513118e-1f;
+    p = p * r + 1.0f;
+    return reinterpret_cast<F>(_mm512_scalef_ps(reinterpret_cast<__m512>(p), reinterpret_cast<__m512>(x)));
 #else
-    x = at_least(x, -125.0f);
+    // the exponent is added to the bits of the polynomial; none of the bits of a nan that arithmetic makes is lost
+    x = at_least(x, -124.0f);
     const F shifted = x + 12582912.0f;  // the last bits of the sum are the nearest integer
-    const F n = shifted - 12582912.0f;
-#endif
-    const F r = x - n;
+    const F r = x - (shifted - 12582912.0f);
     F p = all(1.3333538e-3f);
     p = p * r + 9.6662454e-3f;
     p = p * r + 5.5505004e-2f;
     p = p * r + 2.4022351e-1f;
     p = p * r + 6.9314712e-1f;
     p = p * r + 1.0f;
-#if defined(__x86_64__) && MCB_VECTOR_BYTES == 64
-    return reinterpret_cast<F>(_mm512_scalef_ps(reinterpret_cast<__m512>(p), reinterpret_cast<__m512>(n)));
-#else
-    const MF bits = (reinterpret_cast<MF>(shifted) << 23) + 0x3f800000;
-    return p * reinterpret_cast<F>(bits);
+    return reinterpret_cast<F>(reinterpret_cast<MF>(p) + (reinterpret_cast<MF>(shifted) << 23));
 #endif
 }
 
@@ -198,6 +201,17 @@ inline D exponential(D x) {
 inline D logarithm(D x) {
     return lane_by_lane(x, [](double a) { return std::log(a); });
 }
+// 1/x, x normal: an estimate of 14 bits and a step of Newton's where that is cheaper than the division.
+inline F reciprocal(F x) {
+#if defined(__x86_64__) && MCB_VECTOR_BYTES == 64
+    const F y = reinterpret_cast<F>(_mm512_rcp14_ps(reinterpret_cast<__m512>(x)));
+    return y + y * (1.0f - x * y);
+#else
+    return 1.0f / x;
+#endif
+}
+inline D reciprocal(D x) { return 1.0 / x; }
+
 // e^(x - top) with top >= x, for both precisions; `scaled` is scaled_top(top).
 inline F scaled_top(F top) { return top * 1.44269504088896341f; }
 inline D scaled_top(D top) { return top; }
@@ -218,7 +232,7 @@ inline D floor_of(D x) {
 // log(1 + e^x) without overflow: max(x, 0) + log(1 + e^-|x|), the logarithm by a polynomial without a constant term,
 // which keeps the relative precision of small numbers.
 inline F softplus(F x) {
-    const F e = exponential(smaller(x, -x));
+    const F e = power_of_two(smaller(x, -x) * 1.44269504088896341f);
     F p = all(5.232691453e-3f);
     p = p * e - 2.950522751e-2f;
     p = p * e + 7.822592353e-2f;

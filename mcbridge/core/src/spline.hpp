@@ -13,10 +13,15 @@ struct SplineShape {
     bool periodic;
 };
 
-// The bin in which each point lies, with everything its formula needs.
+// The bin in which each point lies, with everything its formula needs. The work on it is done in stages, each for all
+// coordinates of a block: one stage is a long chain of dependent steps, and only many of them fill the pipelines.
 template <class T>
 struct Bin {
-    V<T> left, bottom, width, height, raw0, raw1, d0, d1;
+    V<T> at;                                       // the point
+    V<T> left, bottom, width, height, raw0, raw1;  // by find_bin
+    V<T> d0, d1;                                   // by set_slopes
+    V<T> slope;                                    // dy/dx there, by spline_forward or spline_inverse
+    V<T> scale_widths, scale_heights;              // 1/sum of the exponentials
     M<T> index;
 };
 
@@ -35,116 +40,109 @@ inline V<T> exponentials(T* raw, int bins) {
     return sum;
 }
 
-template <class T>
-inline V<T> sum_of(const T* e, int bins) {
-    V<T> sum{};
-    for (int k = 0; k < bins; ++k) sum += get(e + k * LANES);
-    return sum;
-}
-
-// Scale of the widths and of the heights: 1/sum, with one division.
-template <class T>
-struct Scales {
-    V<T> widths, heights;
-    Scales(V<T> sum_w, V<T> sum_h) {
-        const V<T> inverse = T(1) / (sum_w * sum_h);
-        widths = sum_h * inverse;
-        heights = sum_w * inverse;
-    }
-};
-
 // Find the bin of `at` along the widths (density direction) or along the heights (sampling direction). `own`: rows of
-// the exponentials of widths and heights, then the raw slopes.
+// raw parameters, of which those of widths and heights are replaced by their exponentials.
 template <class T, bool ALONG_HEIGHTS>
-inline Bin<T> find_bin(const SplineShape<T>& shape, const T* own, const Scales<T>& scales, V<T> at) {
+inline void find_bin(const SplineShape<T>& shape, T* own, V<T> at, Bin<T>& bin) {
     const int K = shape.bins;
+    T* ew = own;
+    T* eh = own + K * LANES;
+    const V<T> sum_w = exponentials(ew, K), sum_h = exponentials(eh, K);
+    const V<T> inverse = reciprocal(sum_w * sum_h);
+    bin.scale_widths = sum_h * inverse;
+    bin.scale_heights = sum_w * inverse;
     const T m = shape.min_bin, c = T(1) - m * T(K);
-    const T* ew = own;
-    const T* eh = own + K * LANES;
     const T* rd = own + 2 * K * LANES;
-    const V<T> sw = scales.widths * c, sh = scales.heights * c;
+    const V<T> sw = bin.scale_widths * c, sh = bin.scale_heights * c;
     V<T> w = m + get(ew) * sw, h = m + get(eh) * sh, x{}, y{};
-    Bin<T> bin;
-    bin.left = bin.bottom = V<T>{};
-    bin.index = M<T>{};
-    bin.width = w;
-    bin.height = h;
-    bin.raw0 = get(rd);
-    bin.raw1 = get(shape.periodic && K == 1 ? rd : rd + LANES);
+    V<T> left{}, bottom{}, width = w, height = h, raw0 = get(rd);
+    V<T> raw1 = get(shape.periodic && K == 1 ? rd : rd + LANES);
+    M<T> index{};
     for (int k = 1; k < K; ++k) {
         x += w;
         y += h;
         w = m + get(ew + k * LANES) * sw;
         h = m + get(eh + k * LANES) * sh;
         const M<T> inside = at >= (ALONG_HEIGHTS ? y : x);
-        bin.left = inside ? x : bin.left;
-        bin.bottom = inside ? y : bin.bottom;
-        bin.width = inside ? w : bin.width;
-        bin.height = inside ? h : bin.height;
-        bin.raw0 = inside ? get(rd + k * LANES) : bin.raw0;
-        bin.raw1 = inside ? get(shape.periodic && k == K - 1 ? rd : rd + (k + 1) * LANES) : bin.raw1;
-        bin.index -= inside;  // true is -1
+        left = inside ? x : left;
+        bottom = inside ? y : bottom;
+        width = inside ? w : width;
+        height = inside ? h : height;
+        raw0 = inside ? get(rd + k * LANES) : raw0;
+        raw1 = inside ? get(shape.periodic && k == K - 1 ? rd : rd + (k + 1) * LANES) : raw1;
+        index -= inside;  // true is -1
     }
+    bin.at = at;
+    bin.left = left;
+    bin.bottom = bottom;
+    bin.width = width;
+    bin.height = height;
+    bin.raw0 = raw0;
+    bin.raw1 = raw1;
+    bin.index = index;
+}
+
+template <class T>
+inline void set_slopes(const SplineShape<T>& shape, Bin<T>& bin) {
     const T md = shape.min_derivative, cd = (T(1) - md) * T(1.442695040888963407);
     bin.d0 = md + cd * softplus(bin.raw0);
     bin.d1 = md + cd * softplus(bin.raw1);
-    return bin;
 }
 
-// log dy/dx at the position xi of a bin of slope s, and 1/denominator of the spline there.
+// dy/dx at the position xi of a bin of mean slope s, and 1/denominator of the spline there.
 template <class T>
-inline V<T> log_slope(V<T> s, V<T> d0, V<T> d1, V<T> xi, V<T>& inverse) {
+inline V<T> slope_at(V<T> s, V<T> d0, V<T> d1, V<T> xi, V<T>& inverse) {
     const V<T> t = T(1) - xi, om = xi * t;
-    inverse = T(1) / (s + (d0 + d1 - T(2) * s) * om);
+    inverse = reciprocal(s + (d0 + d1 - T(2) * s) * om);
     const V<T> num = d1 * xi * xi + T(2) * s * om + d0 * t * t;
     const V<T> ratio = s * inverse;
-    return logarithm(ratio * ratio * num);
+    return ratio * ratio * num;
 }
 
-// Density direction: x -> y; the log slope is added to log_q.
+// Density direction: the image of bin.at.
 template <class T>
-inline V<T> spline_forward(const Bin<T>& bin, V<T> x, V<T>& log_q) {
-    const V<T> iw = T(1) / bin.width, s = bin.height * iw;
-    const V<T> xi = clamp01((x - bin.left) * iw);
+inline V<T> spline_forward(Bin<T>& bin) {
+    const V<T> iw = reciprocal(bin.width), s = bin.height * iw;
+    const V<T> xi = clamp01((bin.at - bin.left) * iw);
     V<T> inverse;
-    log_q += log_slope<T>(s, bin.d0, bin.d1, xi, inverse);
+    bin.slope = slope_at<T>(s, bin.d0, bin.d1, xi, inverse);
     return clamp01(bin.bottom + bin.height * (s * xi * xi + bin.d0 * (xi * (T(1) - xi))) * inverse);
 }
 
-// Sampling direction: y -> x; the log slope dy/dx (of the density direction) is added to log_q.
+// Sampling direction: the point whose image is bin.at; the slope is that of the density direction there.
 template <class T>
-inline V<T> spline_inverse(const Bin<T>& bin, V<T> y, V<T>& log_q) {
-    const V<T> one = T(1) / (bin.width * bin.height), d0 = bin.d0;
+inline V<T> spline_inverse(Bin<T>& bin) {
+    const V<T> one = reciprocal(bin.width * bin.height), d0 = bin.d0;
     const V<T> s = bin.height * bin.height * one;
-    const V<T> dy = clamp01((y - bin.bottom) * (bin.width * one));
+    const V<T> dy = clamp01((bin.at - bin.bottom) * (bin.width * one));
     const V<T> s2 = d0 + bin.d1 - T(2) * s;
     const V<T> a = (s - d0) + dy * s2, b = d0 - dy * s2, c = -s * dy;
     V<T> below = -b - root(at_least(b * b - T(4) * a * c, 0));
     below = at_most(below, T(-1e-30));
-    const V<T> xi = clamp01(T(2) * c / below);
+    const V<T> xi = clamp01(T(2) * c * reciprocal(below));
     V<T> inverse;
-    log_q += log_slope<T>(s, d0, bin.d1, xi, inverse);
+    bin.slope = slope_at<T>(s, d0, bin.d1, xi, inverse);
     return clamp01(bin.left + xi * bin.width);
 }
 
 // Backward of spline_forward: g_y is dL/dy, upstream dL/dlog_q; returns dL/dx and writes the gradient with respect to
 // the raw parameters to the 3K+1 rows of g_raw.
 template <class T>
-inline V<T> spline_backward(const SplineShape<T>& shape, const Bin<T>& bin, const T* own, const Scales<T>& scales,
-                            V<T> x, V<T> upstream, V<T> g_y, T* g_raw) {
+inline V<T> spline_backward(const SplineShape<T>& shape, const Bin<T>& bin, const T* own, V<T> upstream, V<T> g_y,
+                            T* g_raw) {
     const int K = shape.bins;
     const T* ew = own;
     const T* eh = own + K * LANES;
-    const V<T> sw = scales.widths, sh = scales.heights;
+    const V<T> sw = bin.scale_widths, sh = bin.scale_heights;
     const T cd = (T(1) - shape.min_derivative) * T(1.442695040888963407), c = T(1) - shape.min_bin * T(K);
-    const V<T> h = bin.height, d0 = bin.d0, d1 = bin.d1, iw = T(1) / bin.width;
-    const V<T> s = h * iw, xi = clamp01((x - bin.left) * iw), t = T(1) - xi, om = xi * t, q = T(1) - T(2) * xi;
+    const V<T> h = bin.height, d0 = bin.d0, d1 = bin.d1, iw = reciprocal(bin.width);
+    const V<T> s = h * iw, xi = clamp01((bin.at - bin.left) * iw), t = T(1) - xi, om = xi * t, q = T(1) - T(2) * xi;
     const V<T> sum = d0 + d1 - T(2) * s;
     const V<T> A = s * xi * xi + d0 * om, den = s + sum * om, N = d1 * xi * xi + T(2) * s * om + d0 * t * t;
-    const V<T> iD = T(1) / den;
+    const V<T> iD = reciprocal(den);
     const V<T> gA = g_y * h * iD;
     const V<T> gD = -gA * A * iD - T(2) * upstream * iD;
-    const V<T> gN = upstream / N;
+    const V<T> gN = upstream * reciprocal(N);
     const V<T> gs = T(2) * upstream / s + gA * xi * xi + gD * (T(1) - T(2) * om) + gN * T(2) * om;
     const V<T> gxi = gA * (T(2) * s * xi + d0 * q) + gD * sum * q + gN * T(2) * (d1 * xi + s * q - d0 * t);
     const V<T> gx = gxi * iw;
