@@ -69,7 +69,7 @@ def _contestants(dim: int, threads: int, compile_seconds: float) -> dict[str, pe
     found["madnis"] = peers.madnis_work(spec)
     found["madspace"] = peers.madspace_work(spec, threads)
     found["torch, eager"] = peers.torch_work(spec)
-    if compile_seconds > 0:
+    if compile_seconds > 0 and threads == 1:
         try:
             found["torch.compile"] = peers.compiled_work(spec, compile_seconds)
         except Exception as error:  # whatever the compiler of the machine says

@@ -14,10 +14,22 @@ namespace MCB_NAMESPACE {
 
 constexpr float LEAK = 0.01f;
 
-// ROWS output rows, COLUMNS vectors of lanes at once: their sums stay in registers. Weight rows are `stride` apart.
+// What becomes of the sums of a patch.
 template <class T, bool RELU, int ROWS>
+struct PlainEpilogue {
+    void operator()(V<T> (&x)[ROWS][MCB_COLUMNS], T* out, int) const {
+#pragma GCC unroll 16
+        for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 16
+            for (int c = 0; c < MCB_COLUMNS; ++c)
+                put(out + r * LANES + c * WIDTH<T>, RELU ? larger(x[r][c], x[r][c] * T(LEAK)) : x[r][c]);
+    }
+};
+
+// ROWS output rows, MCB_COLUMNS vectors of lanes at once: their sums stay in registers. Weight rows are `stride` apart.
+template <class T, int ROWS, class Epilogue>
 __attribute__((noinline)) void dense_patch(const T* __restrict weight, int stride, const T* __restrict bias,
-                                           const T* __restrict in, T* __restrict out, int n_in) {
+                                           const T* __restrict in, T* __restrict out, int n_in, Epilogue finish) {
     constexpr int W = WIDTH<T>, COLUMNS = MCB_COLUMNS;
     static_assert(LANES % (W * COLUMNS) == 0, "a tile is a whole number of patches");
     for (int l = 0; l < LANES; l += W * COLUMNS) {
@@ -37,14 +49,7 @@ __attribute__((noinline)) void dense_patch(const T* __restrict weight, int strid
                 for (int c = 0; c < COLUMNS; ++c) sum[r][c] += w * x[c];
             }
         }
-#pragma GCC unroll 16
-        for (int r = 0; r < ROWS; ++r)
-#pragma GCC unroll 16
-            for (int c = 0; c < COLUMNS; ++c) {
-                V<T> y = sum[r][c];
-                if (RELU) y = larger(y, y * T(LEAK));
-                put(out + r * LANES + l + c * W, y);
-            }
+        finish(sum, out + l, l);
     }
 }
 
@@ -52,7 +57,7 @@ template <class T, bool RELU, int ROWS = MCB_ROWS>
 inline void dense_rows(int rows, const T* weight, int stride, const T* bias, const T* in, T* out, int n_in) {
     if constexpr (ROWS > 1)
         if (rows < ROWS) return dense_rows<T, RELU, ROWS - 1>(rows, weight, stride, bias, in, out, n_in);
-    dense_patch<T, RELU, ROWS>(weight, stride, bias, in, out, n_in);
+    dense_patch<T, ROWS>(weight, stride, bias, in, out, n_in, PlainEpilogue<T, RELU, ROWS>());
 }
 
 // out (n_out rows) = weight (n_out, n_in) in (n_in rows) + bias, then leaky ReLU if RELU.

@@ -33,7 +33,6 @@ struct Workspace {
     Workspace(const Architecture& a, bool gradient)
         : dim(a.dim),
           widest(a.widest),
-          bins(a.bins),
           blocks(static_cast<int>(a.blocks.size())),
           depth(static_cast<int>(a.blocks[0].layers.size())) {
         const std::size_t L = LANES;
@@ -168,13 +167,16 @@ inline SplineShape<T> shape_of(const Architecture& a, int coordinate) {
     return {a.bins, T(a.min_bin), T(a.min_derivative), a.periodic[static_cast<std::size_t>(coordinate)] != 0};
 }
 
-// The first stage of a block's transformed coordinate c, given its rows `own` of the conditioner's output: affine
-// couplings are done with it, splines have found their bins (VECTORS of them).
+// The first stage of a block's transformed coordinate c: its rows of the conditioner's output (weight, bias) on the
+// last hidden layer (n_in rows) go to `own`. Affine couplings are done with it, splines have found their bins
+// (VECTORS).
 template <class T, bool SAMPLE>
-inline void start_coordinate(const Architecture& a, const Block& block, int c, T* __restrict own, T* __restrict y,
-                             T* __restrict log_q, Bin<T>* bins) {
+inline void start_coordinate(const Architecture& a, const Block& block, int c, const T* weight, const T* bias,
+                             const T* hidden, int n_in, T* __restrict own, T* __restrict y, T* __restrict log_q,
+                             Bin<T>* bins) {
     y += c * LANES;
     if (a.kind == Kind::affine) {
+        dense<T, false>(weight, bias, hidden, own, n_in, 2);
         for (int l = 0; l < LANES; l += WIDTH<T>) {
             V<T> sum = get(log_q + l);
             const V<T> first = get(own + l), second = get(own + LANES + l), at = get(y + l);
@@ -183,11 +185,17 @@ inline void start_coordinate(const Architecture& a, const Block& block, int c, T
         }
         return;
     }
+    const int K = a.bins;
+    alignas(LINE) T sum_w[LANES], sum_h[LANES];
+    exponential_rows(weight, bias, hidden, own, n_in, K, sum_w);
+    exponential_rows(weight + K * n_in, bias + K, hidden, own + K * LANES, n_in, K, sum_h);
+    dense<T, false>(weight + 2 * K * n_in, bias + 2 * K, hidden, own + 2 * K * LANES, n_in, K + 1);
     const SplineShape<T> shape = shape_of<T>(a, c);
     const bool turned = shape.periodic && block.half_turn;
     for (int v = 0; v < VECTORS<T>; ++v) {
-        const V<T> at = get(y + v * WIDTH<T>);
-        find_bin<T, SAMPLE>(shape, own + v * WIDTH<T>, turned ? half_turn<T>(at) : at, bins[v]);
+        const int l = v * WIDTH<T>;
+        const V<T> at = get(y + l);
+        find_bin<T, SAMPLE>(shape, own + l, get(sum_w + l), get(sum_h + l), turned ? half_turn<T>(at) : at, bins[v]);
     }
 }
 
@@ -292,8 +300,7 @@ void tile(const Architecture& a, const T* params, const T* in, const T* context,
         const T* bias = params + last.bias;
         Bin<T>* bin = w.bins[0].data();
         for (int c : block.transformed) {
-            dense<T, false>(weight, bias, hidden, w.raw.data(), last.in, P);
-            start_coordinate<T, SAMPLE>(a, block, c, w.raw.data(), y, sum, bin);
+            start_coordinate<T, SAMPLE>(a, block, c, weight, bias, hidden, last.in, w.raw.data(), y, sum, bin);
             weight += static_cast<std::ptrdiff_t>(P) * last.in;
             bias += P;
             bin += VECTORS<T>;
@@ -316,26 +323,28 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
     start_log_q(y, a.dim, sum);
     for (int l = 0; l < LANES; ++l) upstream[l] = l < n ? upstream_in[l] : T(0);
     const std::size_t count = a.blocks.size();
+    const std::ptrdiff_t P = a.outputs_per_coordinate();
     for (std::size_t b = 0; b < count; ++b) {
         const Block& block = a.blocks[b];
         auto& kept = w.activations[b];
         std::copy(y, y + a.dim * LANES, w.before[b].begin());
         gather_inputs(a, block, y, context_rows, kept[0].data());
         const std::size_t depth = block.layers.size();
-        for (std::size_t i = 0; i < depth; ++i) {
+        for (std::size_t i = 0; i + 1 < depth; ++i) {
             const Layer& layer = block.layers[i];
-            if (i + 1 < depth)
-                dense<T, true>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(), layer.in,
-                               layer.out);
-            else
-                dense<T, false>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
-                                layer.in, layer.out);
+            dense<T, true>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(), layer.in,
+                           layer.out);
         }
+        const Layer& last = block.layers.back();
+        const T* weight = params + last.weight;
+        const T* bias = params + last.bias;
         T* own = kept[depth].data();
         Bin<T>* bin = w.bins[b].data();
         for (int c : block.transformed) {
-            start_coordinate<T, false>(a, block, c, own, y, sum, bin);
-            own += a.outputs_per_coordinate() * LANES;
+            start_coordinate<T, false>(a, block, c, weight, bias, kept[depth - 1].data(), last.in, own, y, sum, bin);
+            weight += P * last.in;
+            bias += P;
+            own += P * LANES;
             bin += VECTORS<T>;
         }
         finish_block<T, false>(a, block, w.bins[b].data(), y, sum);

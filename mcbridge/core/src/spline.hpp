@@ -2,7 +2,7 @@
 // points at a time. Raw parameters are feature-major: row r of a tile holds LANES numbers at r * LANES.
 #pragma once
 
-#include "lanes.hpp"
+#include "dense.hpp"
 
 namespace MCB_NAMESPACE {
 
@@ -25,29 +25,63 @@ struct Bin {
     M<T> index;
 };
 
-// Replace `bins` rows of raw parameters by their exp (shifted by their maximum); returns the sum.
-template <class T>
-inline V<T> exponentials(T* raw, int bins) {
-    V<T> top = get(raw);
-    for (int k = 1; k < bins; ++k) top = larger(top, get(raw + k * LANES));
-    top = scaled_top(top);
-    V<T> sum{};
-    for (int k = 0; k < bins; ++k) {
-        const V<T> x = exponential_below(get(raw + k * LANES), top);
-        put(raw + k * LANES, x);
-        sum += x;
+#ifndef MCB_FUSED_BINS
+#define MCB_FUSED_BINS 0  // number of bins whose output rows fit into the registers at once; 0: none
+#endif
+
+// Exponentials of numbers less their maximum, by column of a patch in registers or in memory.
+template <class T, int ROWS>
+struct ExponentialEpilogue {
+    T* sums;
+    void operator()(V<T> (&x)[ROWS][MCB_COLUMNS], T* out, int l) const {
+#pragma GCC unroll 16
+        for (int c = 0; c < MCB_COLUMNS; ++c) {
+            V<T> top = x[0][c];
+#pragma GCC unroll 16
+            for (int r = 1; r < ROWS; ++r) top = larger(top, x[r][c]);
+            top = scaled_top(top);
+            V<T> sum{};
+#pragma GCC unroll 16
+            for (int r = 0; r < ROWS; ++r) {
+                const V<T> e = exponential_below(x[r][c], top);
+                put(out + r * LANES + c * WIDTH<T>, e);
+                sum += e;
+            }
+            put(sums + l + c * WIDTH<T>, sum);
+        }
     }
-    return sum;
+};
+
+// n_out rows of a linear layer, replaced by their exponentials (less their maximum), and their sums (LANES).
+template <class T>
+inline void exponential_rows(const T* weight, const T* bias, const T* in, T* out, int n_in, int n_out, T* sums) {
+    if constexpr (MCB_FUSED_BINS > 0) {
+        if (n_out == MCB_FUSED_BINS)
+            return dense_patch<T, MCB_FUSED_BINS>(weight, n_in, bias, in, out, n_in,
+                                                  ExponentialEpilogue<T, MCB_FUSED_BINS>{sums});
+    }
+    dense<T, false>(weight, bias, in, out, n_in, n_out);
+    for (int l = 0; l < LANES; l += WIDTH<T>) {
+        V<T> top = get(out + l);
+        for (int r = 1; r < n_out; ++r) top = larger(top, get(out + r * LANES + l));
+        top = scaled_top(top);
+        V<T> sum{};
+        for (int r = 0; r < n_out; ++r) {
+            const V<T> e = exponential_below(get(out + r * LANES + l), top);
+            put(out + r * LANES + l, e);
+            sum += e;
+        }
+        put(sums + l, sum);
+    }
 }
 
 // Find the bin of `at` along the widths (density direction) or along the heights (sampling direction). `own`: rows of
-// raw parameters, of which those of widths and heights are replaced by their exponentials.
+// the exponentials of widths and heights with the sums sum_w and sum_h, and of raw slopes.
 template <class T, bool ALONG_HEIGHTS>
-inline void find_bin(const SplineShape<T>& shape, T* own, V<T> at, Bin<T>& bin) {
+inline void find_bin(const SplineShape<T>& shape, const T* own, V<T> sum_w, V<T> sum_h, V<T> at, Bin<T>& bin) {
     const int K = shape.bins;
-    T* ew = own;
-    T* eh = own + K * LANES;
-    const V<T> sum_w = exponentials(ew, K), sum_h = exponentials(eh, K);
+    const T* ew = own;
+    const T* eh = own + K * LANES;
     const V<T> inverse = reciprocal(sum_w * sum_h);
     bin.scale_widths = sum_h * inverse;
     bin.scale_heights = sum_w * inverse;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,6 +60,12 @@ def every_kind(request):
     return make_channel(**KINDS[request.param])
 
 
+SETS = {
+    "kernel_avx2": ["-mavx2", "-mfma"],
+    "kernel_avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
+}
+
+
 def compiled(name, source, target, *flags):
     """Compile one program; the test is skipped where there is no compiler."""
     compiler = shutil.which(os.environ.get(*name))
@@ -86,11 +93,19 @@ def c_program(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sanitized_program(tmp_path_factory):
-    """The core's plain C++ sources with the driver, under the address and undefined-behaviour sanitizers."""
-    sources = Path(core.__file__).parent / "src"
+    """The core's C++ sources with the driver, under the address and undefined-behaviour sanitizers."""
+    home = Path(core.__file__).parent
+    folder = tmp_path_factory.mktemp("sanitized")
+    units = {"driver": Path(__file__).with_name("driver.cpp")}
     plain = ["architecture", "batch", "channel_sampler", "dispatch", "sampler_file", "kernel_generic", "mcbridge"]
-    target = tmp_path_factory.mktemp("sanitized") / "driver"
-    flags = ["-std=c++17", "-O1", "-g", "-pthread", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    includes = [f"-I{sources}", f"-I{sources.parent / 'include'}"]
-    units = [Path(__file__).with_name("driver.cpp"), *(sources / f"{name}.cpp" for name in plain)]
-    return compiled(("CXX", "c++"), units, target, *flags, *includes, "-Wno-psabi")
+    units |= {name: home / "src" / f"{name}.cpp" for name in plain}
+    flags = ["-std=c++17", "-O1", "-g", "-pthread", "-Wno-psabi", f"-I{home / 'src'}", f"-I{home / 'include'}"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        flags.append("-DMCB_X86")
+        units |= {name: home / "src" / f"{name}.cpp" for name in SETS}
+    objects = [
+        compiled(("CXX", "c++"), [source], folder / f"{name}.o", "-c", *flags, *SETS.get(name, []))
+        for name, source in units.items()
+    ]
+    return compiled(("CXX", "c++"), objects, folder / "driver", *flags)
