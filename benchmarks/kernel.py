@@ -1,7 +1,7 @@
 """Speed of the flow: vegas, madnis, madspace, pure torch, torch.compile and the C++ kernel on one and on two threads.
 
-The contestants take turns, and every figure is a median over the rounds (a ratio: of the ratios within a round), so that
-what else the machine does cancels. One core is timed in CPU seconds, two threads in seconds by the clock.
+The contestants take turns, and every figure is a median over the rounds (a ratio: of the ratios within a round), so
+that what else the machine does cancels. One core is timed in CPU seconds, two threads in seconds by the clock.
 """
 
 from __future__ import annotations
@@ -47,16 +47,12 @@ def run(arguments: argparse.Namespace) -> None:
                     content["ratios"] = _ratios(dim, seconds, peak)
         print_table(
             f"{threads} thread{'s' * (threads > 1)}: thousand points/s, in brackets the kernel's gain",
-            ["dim", "flow", *(f"{task} ({_size(task)})" for task in peers.TASKS), "sampling/peak"],
+            ["dim", "flow", *(f"{task} ({_points(task)})" for task in peers.TASKS), "sampling/peak"],
             rows,
         )
     if "ratios" in content:
         print_table("Ratios (d = 8, one core)", ["ratio", ""], [list(item) for item in content["ratios"].items()])
     store(arguments.json, content)
-
-
-def _size(task: str) -> int:
-    return peers.LARGE if task.endswith("large") else peers.BATCH
 
 
 def _kernel(isa: str) -> str:
@@ -73,7 +69,7 @@ def _contestants(dim: int, threads: int, compile_seconds: float) -> dict[str, pe
         try:
             found["torch.compile"] = peers.compiled_work(spec, compile_seconds)
         except Exception as error:  # whatever the compiler of the machine says
-            print(f"torch.compile is left out for d = {dim}: {str(error).splitlines()[0]}")
+            print(f"torch.compile is left out for d = {dim}: {' '.join(str(error).split())[:100]}")
     for isa in core.instruction_sets():
         found[_kernel(isa)] = peers.binnis_work(spec, isa, threads)
     if threads == 1 and dim == 8:

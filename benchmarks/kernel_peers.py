@@ -3,7 +3,7 @@
 Every contestant is a table from task to a function without arguments that does the task once:
 
 * ``sampling``, ``sampling large``: points and densities from given uniforms, ``BATCH`` or ``LARGE`` of them;
-* ``density+gradient``: the sum of log densities of ``BATCH`` given points, and its gradient with respect to all parameters;
+* ``density+gradient``: sum of log densities of ``BATCH`` given points, and its gradient with respect to the parameters;
 * ``training step``: the same with the Kullback-Leibler loss and Adam.
 """
 
@@ -13,6 +13,8 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,8 +27,23 @@ from plugin.flows import Flow, kernel_weighted_sum
 from plugin.training.losses import forward_kl
 from plugin.training.optimise import Optimiser
 
-__all__ = ["BATCH", "LARGE", "TASKS", "Work", "binnis_work", "compiled_work", "points", "torch_work"]
-__all__ += ["channels_work", "flow_spec", "instructions", "madnis_work", "madspace_work", "multiply_adds", "vegas_work"]
+__all__ = [
+    "BATCH",
+    "LARGE",
+    "TASKS",
+    "Work",
+    "binnis_work",
+    "channels_work",
+    "compiled_work",
+    "flow_spec",
+    "instructions",
+    "madnis_work",
+    "madspace_work",
+    "multiply_adds",
+    "points",
+    "torch_work",
+    "vegas_work",
+]
 
 BATCH, LARGE = 1024, 16384
 TASKS = ("sampling", "sampling large", "density+gradient", "training step")
@@ -41,7 +58,7 @@ def flow_spec(dim: int) -> FlowSpec:
 def multiply_adds(spec: FlowSpec) -> int:
     """Fused multiply-adds of the conditioners for one point."""
     widths = [spec.widths(block) for block in range(spec.count)]
-    return sum(into * out for own in widths for into, out in zip(own[:-1], own[1:], strict=True))
+    return sum(into * out for own in widths for into, out in pairwise(own))
 
 
 def points(n: int, dim: int) -> Any:
@@ -68,7 +85,7 @@ def _shaken(module: torch.nn.Module) -> None:
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(torch.randn(parameter.shape, generator=generator).to(parameter), alpha=0.1)
 
 
 def vegas_work(dim: int) -> Work:
@@ -78,8 +95,7 @@ def vegas_work(dim: int) -> Work:
     for task, n in (("sampling", BATCH), ("sampling large", LARGE)):
         y = points(n, dim).astype(np.float64)
         grid.add_training_data(y, 1.0 + y[:, 0])
-        x, jacobian = np.empty_like(y), np.empty(n)
-        work[task] = lambda y=y, x=x, jacobian=jacobian: grid.map(y, x, jacobian)
+        work[task] = partial(grid.map, y, np.empty_like(y), np.empty(n))
     grid.adapt(alpha=0.5)
     return work
 

@@ -5,61 +5,11 @@
 #include <algorithm>
 #include <vector>
 
-#include "architecture.hpp"
-#include "dense.hpp"
+#include "affine.hpp"
 #include "kernel_table.hpp"
-#include "spline.hpp"
+#include "workspace.hpp"
 
 namespace MCB_NAMESPACE {
-
-using mcbridge::Architecture;
-using mcbridge::Block;
-using mcbridge::Kind;
-using mcbridge::Layer;
-
-// Room for one tile; made once per call and thread.
-template <class T>
-struct Workspace {
-    int dim, widest, blocks, depth;
-    Rows<T> coordinates;             // dim rows
-    Rows<T> rows_a, rows_b;          // activations
-    Rows<T> raw;                     // the conditioner's output for one coordinate
-    std::vector<Rows<Bin<T>>> bins;  // of the splines, by block; of the current one where no gradient is wanted
-    // kept for the backward pass, by block
-    std::vector<Rows<T>> before;                    // coordinates before the block
-    std::vector<std::vector<Rows<T>>> activations;  // inputs of every layer, and the outputs
-    Rows<T> g_coordinates, g_rows_a, g_rows_b, turned, zeros;
-
-    Workspace(const Architecture& a, bool gradient)
-        : dim(a.dim),
-          widest(a.widest),
-          blocks(static_cast<int>(a.blocks.size())),
-          depth(static_cast<int>(a.blocks[0].layers.size())) {
-        const std::size_t L = LANES;
-        coordinates.assign(static_cast<std::size_t>(dim) * L, T(0));
-        rows_a.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
-        rows_b.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
-        raw.assign(static_cast<std::size_t>(a.outputs_per_coordinate()) * L, T(0));
-        std::size_t most = 0;
-        for (const Block& block : a.blocks) most = std::max(most, block.transformed.size());
-        bins.resize(gradient ? a.blocks.size() : 1);
-        for (auto& own : bins) own.resize(most * static_cast<std::size_t>(LANES / WIDTH<T>));
-        if (!gradient) return;
-        g_coordinates = coordinates;
-        g_rows_a = rows_a;
-        g_rows_b = rows_b;
-        zeros.assign(static_cast<std::size_t>(widest) + 1, T(0));
-        turned.assign((static_cast<std::size_t>(widest) + 64) * L, T(0));
-        before.assign(static_cast<std::size_t>(blocks), coordinates);
-        activations.resize(static_cast<std::size_t>(blocks));
-        for (int b = 0; b < blocks; ++b) {
-            const Block& block = a.blocks[static_cast<std::size_t>(b)];
-            auto& kept = activations[static_cast<std::size_t>(b)];
-            for (const Layer& layer : block.layers) kept.emplace_back(static_cast<std::size_t>(layer.in + 1) * L);
-            kept.emplace_back(static_cast<std::size_t>(block.layers.back().out + 1) * L);
-        }
-    }
-};
 
 // Rows of what the conditioner sees.
 template <class T>
@@ -105,62 +55,6 @@ inline V<T> half_turn(V<T> y) {  // frac(y + 1/2)
     const V<T> x = y + T(0.5);
     return x - floor_of(x);
 }
-
-constexpr double AFFINE_EDGE = 1e-6;
-
-template <class T>
-inline V<T> inside_edges(V<T> x) {
-    return at_most(at_least(x, T(AFFINE_EDGE)), T(1) - T(AFFINE_EDGE));
-}
-
-// log scale s = 3 tanh(a / 3) of an affine coupling; th is the tanh
-template <class T>
-inline V<T> log_scale(V<T> a, V<T>& th) {
-    th = T(1) - T(2) / (exponential(T(2.0 / 3.0) * a) + T(1));
-    return T(3) * th;
-}
-
-// Affine coupling of logits, density direction.
-template <class T>
-inline V<T> affine_forward(V<T> a, V<T> shift, V<T> y, V<T>& log_q) {
-    V<T> th;
-    const V<T> s = log_scale<T>(a, th);
-    const V<T> x = inside_edges<T>(y);
-    const V<T> lower = logarithm(x), upper = logarithm(T(1) - x);
-    const V<T> v = exponential(s) * (lower - upper) + shift;
-    // log z(1-z) = -softplus(v) - softplus(-v)
-    log_q += s - softplus(v) - softplus(-v) - lower - upper;
-    return sigmoid(v);
-}
-
-template <class T>
-inline V<T> affine_inverse(V<T> a, V<T> shift, V<T> z, V<T>& log_q) {
-    V<T> th;
-    const V<T> s = log_scale<T>(a, th);
-    const V<T> x = inside_edges<T>(z);
-    const V<T> v = logarithm(x) - logarithm(T(1) - x);
-    const V<T> y = inside_edges<T>(sigmoid((v - shift) * exponential(-s)));
-    log_q += s - softplus(v) - softplus(-v) - logarithm(y) - logarithm(T(1) - y);
-    return y;
-}
-
-// Backward of affine_forward: y is the coordinate before the block; returns dL/dy.
-template <class T>
-inline V<T> affine_backward(V<T> a, V<T> shift, V<T> y, V<T> upstream, V<T> g_z, V<T>& g_a, V<T>& g_shift) {
-    V<T> th;
-    const V<T> s = log_scale<T>(a, th), scale = exponential(s);
-    const V<T> x = inside_edges<T>(y);
-    const V<T> logit = logarithm(x) - logarithm(T(1) - x);
-    const V<T> z = sigmoid(scale * logit + shift);
-    const V<T> g_v = g_z * z * (T(1) - z) + upstream * (T(1) - T(2) * z);
-    g_a = (g_v * scale * logit + upstream) * (T(1) - th * th);
-    g_shift = g_v;
-    const V<T> g_x = (g_v * scale - upstream * (T(1) - T(2) * x)) / (x * (T(1) - x));
-    return x == y ? g_x : V<T>{};
-}
-
-template <class T>
-constexpr int VECTORS = LANES / WIDTH<T>;  // of a row of a tile
 
 template <class T>
 inline SplineShape<T> shape_of(const Architecture& a, int coordinate) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -65,8 +67,9 @@ def test_every_instruction_set_finds_the_same_numbers(spec):
         gradient, log_also = core.gradient(spec, params, points, upstream, context, channel, isa=isa)
         np.testing.assert_array_equal(log_also, log_density)
         found[isa] = (y, log_q, log_density, gradient / np.abs(gradient).max())
+    # twice what each may be away from the exact density, see the next test
     for isa, numbers in found.items():
-        for one, two, tolerance in zip(numbers, found["generic"], (1e-5, 1e-5, 1e-5, 1e-4), strict=True):
+        for one, two, tolerance in zip(numbers, found["generic"], (1e-5, 2e-5, 2e-5, 1e-4), strict=True):
             assert np.all(np.abs(one - two) < tolerance * (1 + np.abs(two))), isa
 
 
@@ -147,7 +150,7 @@ def _unused(spec, index):
     start = 0
     for block in range(spec.count):
         widths = spec.widths(block)
-        for layer, (into, out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for layer, (into, out) in enumerate(itertools.pairwise(widths)):
             if start <= index < start + out * (into + 1):
                 inside = index - start
                 row = inside // into if inside < out * into else inside - out * into
@@ -173,3 +176,11 @@ def test_arguments_that_do_not_fit_are_named(change, words):
     arguments = {"params": np.zeros((2, spec.parameters)), "points": np.zeros((5, 2)), "channel": np.zeros(5, np.int64)}
     with pytest.raises(ValueError, match=words):
         core.sample(spec, **{**arguments, **change})
+
+
+def test_the_peak_of_a_core_is_measured_for_every_instruction_set():
+    rates = [core.fma_peak(isa) for isa in core.instruction_sets()]
+    assert all(rate > 1e8 for rate in rates)
+    assert core.fma_peak() > 1e8
+    with pytest.raises(ValueError, match="vax"):
+        core.fma_peak("vax")
