@@ -6,6 +6,7 @@ import argparse
 from importlib import import_module
 
 BENCHMARKS = {
+    "kernel": "speed of the flow: sampling, density with gradient, training step, against the peers",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
 }
 

@@ -8,8 +8,14 @@ namespace mcbridge {
 Architecture::Architecture(int dim_, int context_, int hidden_, int layers, int bins_, Kind kind_,
                            const std::vector<int>& periodic_coordinates, double min_bin_, double min_derivative_,
                            const std::vector<std::vector<char>>& masks)
-    : dim(dim_), context(context_), hidden(hidden_), bins(bins_), kind(kind_), min_bin(min_bin_),
-      min_derivative(min_derivative_), periodic(static_cast<std::size_t>(std::max(dim_, 0)), 0) {
+    : dim(dim_),
+      context(context_),
+      hidden(hidden_),
+      bins(bins_),
+      kind(kind_),
+      min_bin(min_bin_),
+      min_derivative(min_derivative_),
+      periodic(static_cast<std::size_t>(std::max(dim_, 0)), 0) {
     if (dim < 1 || dim > 4096 || context < 0 || context > 65536 || hidden < 1 || hidden > 4096 || layers < 1 ||
         layers > 64 || bins < 1 || bins > 512 || masks.empty() || masks.size() > 4096)
         throw std::invalid_argument("the architecture of the flow is out of range");

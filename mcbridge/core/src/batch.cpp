@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -13,7 +12,7 @@ namespace mcbridge {
 
 namespace {
 
-constexpr std::ptrdiff_t PIECE = 1024;         // points of one piece of sampling or density
+constexpr std::ptrdiff_t PIECE = 1024;          // points of one piece of sampling or density
 constexpr std::ptrdiff_t GRADIENT_PIECE = 128;  // smallest piece of a gradient
 constexpr std::ptrdiff_t GRADIENT_PIECES = 8;   // largest number of partial sums of one channel
 
@@ -108,7 +107,8 @@ void evaluate(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     T* logs = shuffled ? log_q_sorted.data() : log_q;
     std::vector<Piece> pieces;
     for (std::ptrdiff_t c = 0; c < channels; ++c)
-        for (std::ptrdiff_t i = g.begin[static_cast<std::size_t>(c)]; i < g.begin[static_cast<std::size_t>(c) + 1]; i += PIECE)
+        for (std::ptrdiff_t i = g.begin[static_cast<std::size_t>(c)]; i < g.begin[static_cast<std::size_t>(c) + 1];
+             i += PIECE)
             pieces.push_back({c, i, std::min(i + PIECE, g.begin[static_cast<std::size_t>(c) + 1])});
     in_parallel(static_cast<std::ptrdiff_t>(pieces.size()), threads, [&](std::ptrdiff_t k) {
         const Piece& p = pieces[static_cast<std::size_t>(k)];
@@ -152,11 +152,11 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     std::vector<Piece> pieces;
     std::vector<std::ptrdiff_t> live;
     for (std::ptrdiff_t c = 0; c < channels; ++c) {
-        const std::ptrdiff_t begin = g.begin[static_cast<std::size_t>(c)], end = g.begin[static_cast<std::size_t>(c) + 1];
+        const std::ptrdiff_t begin = g.begin[static_cast<std::size_t>(c)],
+                             end = g.begin[static_cast<std::size_t>(c) + 1];
         if (begin == end) continue;
         live.push_back(c);
-        const std::ptrdiff_t parts =
-            std::min(GRADIENT_PIECES, (end - begin + GRADIENT_PIECE - 1) / GRADIENT_PIECE);
+        const std::ptrdiff_t parts = std::min(GRADIENT_PIECES, (end - begin + GRADIENT_PIECE - 1) / GRADIENT_PIECE);
         for (std::ptrdiff_t k = 0; k < parts; ++k)
             pieces.push_back({c, begin + (end - begin) * k / parts, begin + (end - begin) * (k + 1) / parts});
     }
@@ -171,24 +171,37 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
                     for (int i = 0; i < layer.in; ++i) t[i * layer.out + o] = w[o * layer.in + i];
             }
     });
-    std::vector<std::unique_ptr<std::vector<T>>> partial(pieces.size());
-    in_parallel(static_cast<std::ptrdiff_t>(pieces.size()), threads, [&](std::ptrdiff_t k) {
-        const Piece& p = pieces[static_cast<std::size_t>(k)];
-        const bool first = k == 0 || pieces[static_cast<std::size_t>(k) - 1].channel != p.channel;
-        T* target = grad + p.channel * P;
-        if (!first) {
-            partial[static_cast<std::size_t>(k)] = std::make_unique<std::vector<T>>(static_cast<std::size_t>(P), T(0));
-            target = partial[static_cast<std::size_t>(k)]->data();
-        }
+    const auto starts_channel = [&](std::size_t k) { return k == 0 || pieces[k - 1].channel != pieces[k].channel; };
+    const auto run = [&](std::size_t k, T* target) {
+        const Piece& p = pieces[k];
         table.gradient(a, params + p.channel * P, turned.data() + p.channel * P, from + p.begin * a.dim,
                        conditions ? conditions + p.begin * a.context : nullptr, weights + p.begin, p.end - p.begin,
                        logs + p.begin, target, g_context ? g_context + p.begin * a.context : nullptr);
-    });
-    for (std::size_t k = 0; k < pieces.size(); ++k) {
-        if (!partial[k]) continue;
+    };
+    const auto add = [&](std::size_t k, const std::vector<T>& part) {
         T* target = grad + pieces[k].channel * P;
-        const T* part = partial[k]->data();
-        for (std::ptrdiff_t i = 0; i < P; ++i) target[i] += part[i];
+        for (std::ptrdiff_t i = 0; i < P; ++i) target[i] += part[static_cast<std::size_t>(i)];
+    };
+    if (threads <= 1) {  // the same sums in the same order, with room for one of them
+        std::vector<T> part(static_cast<std::size_t>(P));
+        for (std::size_t k = 0; k < pieces.size(); ++k) {
+            if (starts_channel(k)) {
+                run(k, grad + pieces[k].channel * P);
+                continue;
+            }
+            std::fill(part.begin(), part.end(), T(0));
+            run(k, part.data());
+            add(k, part);
+        }
+    } else {
+        std::vector<std::vector<T>> partial(pieces.size());
+        in_parallel(static_cast<std::ptrdiff_t>(pieces.size()), threads, [&](std::ptrdiff_t i) {
+            const std::size_t k = static_cast<std::size_t>(i);
+            if (!starts_channel(k)) partial[k].assign(static_cast<std::size_t>(P), T(0));
+            run(k, starts_channel(k) ? grad + pieces[k].channel * P : partial[k].data());
+        });
+        for (std::size_t k = 0; k < pieces.size(); ++k)
+            if (!starts_channel(k)) add(k, partial[k]);
     }
     if (shuffled) {
         scatter(log_q_sorted, 1, g.order, log_q);

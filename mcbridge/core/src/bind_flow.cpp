@@ -1,7 +1,6 @@
 // Bindings of the flow kernel.
-#include "bindings.hpp"
-
 #include "batch.hpp"
+#include "bindings.hpp"
 
 namespace mcbridge {
 
@@ -13,12 +12,11 @@ std::shared_ptr<Architecture> architecture_from(const py::object& spec) {
         masks.push_back(std::move(row));
     }
     const Kind kind = spec.attr("kind").cast<std::string>() == "rqs" ? Kind::rqs : Kind::affine;
-    return std::make_shared<Architecture>(spec.attr("dim").cast<int>(), spec.attr("context").cast<int>(),
-                                          spec.attr("hidden").cast<int>(), spec.attr("layers").cast<int>(),
-                                          spec.attr("bins").cast<int>(), kind,
-                                          spec.attr("periodic").cast<std::vector<int>>(),
-                                          spec.attr("min_bin").cast<double>(),
-                                          spec.attr("min_derivative").cast<double>(), masks);
+    return std::make_shared<Architecture>(
+        spec.attr("dim").cast<int>(), spec.attr("context").cast<int>(), spec.attr("hidden").cast<int>(),
+        spec.attr("layers").cast<int>(), spec.attr("bins").cast<int>(), kind,
+        spec.attr("periodic").cast<std::vector<int>>(), spec.attr("min_bin").cast<double>(),
+        spec.attr("min_derivative").cast<double>(), masks);
 }
 
 namespace {
@@ -38,18 +36,22 @@ struct Call {
          const std::optional<Numbers<T>>& conditions, const Channels& index) {
         const auto P = static_cast<py::ssize_t>(a.parameters);
         if (!((params.ndim() == 1 && params.shape(0) == P) || (params.ndim() == 2 && params.shape(1) == P)))
-            throw std::invalid_argument("params must have the shape (" + std::to_string(P) + ",) or (channels, " + std::to_string(P) + ")");
+            throw std::invalid_argument("params must have the shape (" + std::to_string(P) + ",) or (channels, " +
+                                        std::to_string(P) + ")");
         channels = params.ndim() == 1 ? 1 : params.shape(0);
         if (points.ndim() != 2 || points.shape(1) != a.dim)
             throw std::invalid_argument("points must have the shape (n, " + std::to_string(a.dim) + ")");
         n = points.shape(0);
         if (a.context > 0) {
-            if (!conditions || conditions->ndim() != 2 || conditions->shape(0) != n || conditions->shape(1) != a.context)
-                throw std::invalid_argument("context must have the shape (" + std::to_string(n) + ", " + std::to_string(a.context) + ")");
+            if (!conditions || conditions->ndim() != 2 || conditions->shape(0) != n ||
+                conditions->shape(1) != a.context)
+                throw std::invalid_argument("context must have the shape (" + std::to_string(n) + ", " +
+                                            std::to_string(a.context) + ")");
             context = conditions->data();
         }
         if (index) {
-            if (index->ndim() != 1 || index->shape(0) != n) throw std::invalid_argument("channel must have the shape (" + std::to_string(n) + ",)");
+            if (index->ndim() != 1 || index->shape(0) != n)
+                throw std::invalid_argument("channel must have the shape (" + std::to_string(n) + ",)");
             channel = index->data();
         } else if (channels > 1) {
             throw std::invalid_argument("channel is needed: params hold " + std::to_string(channels) + " channels");
@@ -82,7 +84,8 @@ py::object gradient_at(const py::object& spec, const Numbers<T>& params, const N
                        int threads, const std::string& isa, bool context_gradient) {
     const auto a = architecture_from(spec);
     const Call<T> call(*a, params, points, context, channel);
-    if (upstream.ndim() != 1 || upstream.shape(0) != call.n) throw std::invalid_argument("upstream must have the shape (" + std::to_string(call.n) + ",)");
+    if (upstream.ndim() != 1 || upstream.shape(0) != call.n)
+        throw std::invalid_argument("upstream must have the shape (" + std::to_string(call.n) + ",)");
     std::vector<py::ssize_t> shape(params.shape(), params.shape() + params.ndim());
     Numbers<T> grad(shape);
     Numbers<T> log_q(call.n);
@@ -127,10 +130,14 @@ void bind_flow(py::module_& m) {
                 return by_type(
                     params,
                     [&]() -> py::object {
-                        return evaluate_points<float>(spec, params.cast<Numbers<float>>(), points.cast<Numbers<float>>(), optional_numbers<float>(context), channel, direction, threads, set);
+                        return evaluate_points<float>(spec, params.cast<Numbers<float>>(),
+                                                      points.cast<Numbers<float>>(), optional_numbers<float>(context),
+                                                      channel, direction, threads, set);
                     },
                     [&]() -> py::object {
-                        return evaluate_points<double>(spec, params.cast<Numbers<double>>(), points.cast<Numbers<double>>(), optional_numbers<double>(context), channel, direction, threads, set);
+                        return evaluate_points<double>(
+                            spec, params.cast<Numbers<double>>(), points.cast<Numbers<double>>(),
+                            optional_numbers<double>(context), channel, direction, threads, set);
                     });
             },
             py::arg("spec"), py::arg("params"), py::arg("points"), py::arg("context") = py::none(),
@@ -147,10 +154,14 @@ void bind_flow(py::module_& m) {
             return by_type(
                 params,
                 [&] {
-                    return gradient_at<float>(spec, params.cast<Numbers<float>>(), points.cast<Numbers<float>>(), upstream.cast<Numbers<float>>(), optional_numbers<float>(context), channel, threads, set, context_gradient);
+                    return gradient_at<float>(spec, params.cast<Numbers<float>>(), points.cast<Numbers<float>>(),
+                                              upstream.cast<Numbers<float>>(), optional_numbers<float>(context),
+                                              channel, threads, set, context_gradient);
                 },
                 [&] {
-                    return gradient_at<double>(spec, params.cast<Numbers<double>>(), points.cast<Numbers<double>>(), upstream.cast<Numbers<double>>(), optional_numbers<double>(context), channel, threads, set, context_gradient);
+                    return gradient_at<double>(spec, params.cast<Numbers<double>>(), points.cast<Numbers<double>>(),
+                                               upstream.cast<Numbers<double>>(), optional_numbers<double>(context),
+                                               channel, threads, set, context_gradient);
                 });
         },
         py::arg("spec"), py::arg("params"), py::arg("points"), py::arg("upstream"), py::arg("context") = py::none(),
@@ -158,6 +169,9 @@ void bind_flow(py::module_& m) {
         py::arg("context_gradient") = false);
     m.def("instruction_sets", [] { return py::tuple(py::cast(instruction_sets())); });
     m.def("instruction_set", &instruction_set);
+    m.def(
+        "fma_peak", [](const std::optional<std::string>& isa) { return fma_peak(isa.value_or("")); },
+        py::arg("isa") = py::none());
 }
 
 }  // namespace mcbridge

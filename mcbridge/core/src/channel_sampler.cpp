@@ -17,7 +17,8 @@ constexpr std::ptrdiff_t PIECE = 4096;
 std::vector<double> cumulative(const std::vector<double>& p, const char* name) {
     double sum = 0;
     for (double x : p) {
-        if (!(x >= 0) || !std::isfinite(x)) refuse(std::string(name) + " of the cells has an entry that is no probability");
+        if (!(x >= 0) || !std::isfinite(x))
+            refuse(std::string(name) + " of the cells has an entry that is no probability");
         sum += x;
     }
     if (!(sum > 0.999 && sum < 1.001)) refuse(std::string(name) + " of the cells does not sum to 1");
@@ -61,7 +62,11 @@ std::ptrdiff_t Cells::find(const double* u) const {
 
 ChannelSampler::ChannelSampler(int dim, std::vector<std::vector<double>> grid, std::shared_ptr<const Cells> cells,
                                std::shared_ptr<const Architecture> flow, Parameters params, double eps)
-    : dim_(dim), grid_(std::move(grid)), cells_(std::move(cells)), flow_(std::move(flow)), params_(std::move(params)),
+    : dim_(dim),
+      grid_(std::move(grid)),
+      cells_(std::move(cells)),
+      flow_(std::move(flow)),
+      params_(std::move(params)),
       eps_(eps) {
     if (dim_ < 1 || dim_ > 4096) refuse("dim of a channel must be from 1 to 4096");
     std::vector<char> discrete(static_cast<std::size_t>(dim_), 0);
@@ -69,7 +74,8 @@ ChannelSampler::ChannelSampler(int dim, std::vector<std::vector<double>> grid, s
         const Cells& c = *cells_;
         if (c.dims.empty() || c.count() == 0) refuse("cells need at least one coordinate and one cell");
         for (int d : c.dims) {
-            if (d < 0 || d >= dim_ || discrete[static_cast<std::size_t>(d)]) refuse("a discrete coordinate of the cells does not exist or is named twice");
+            if (d < 0 || d >= dim_ || discrete[static_cast<std::size_t>(d)])
+                refuse("a discrete coordinate of the cells does not exist or is named twice");
             discrete[static_cast<std::size_t>(d)] = 1;
         }
         if (c.boxes.size() != c.count() * c.dims.size() * 2 || c.p_flow.size() != c.count() ||
@@ -79,7 +85,8 @@ ChannelSampler::ChannelSampler(int dim, std::vector<std::vector<double>> grid, s
         for (std::size_t cell = 0; cell < c.count(); ++cell) {
             for (std::size_t d = 0; d < c.dims.size(); ++d) {
                 const double* box = c.boxes.data() + (cell * c.dims.size() + d) * 2;
-                if (!(box[0] >= 0 && box[0] < box[1] && box[1] <= 1)) refuse("a box of the cells is empty or outside the unit cube");
+                if (!(box[0] >= 0 && box[0] < box[1] && box[1] <= 1))
+                    refuse("a box of the cells is empty or outside the unit cube");
             }
             total += c.volume(cell);
         }
@@ -90,19 +97,26 @@ ChannelSampler::ChannelSampler(int dim, std::vector<std::vector<double>> grid, s
     for (int d = 0; d < dim_; ++d)
         if (!discrete[static_cast<std::size_t>(d)]) continuous_.push_back(d);
     if (!grid_.empty() && grid_.size() != continuous_.size())
-        refuse("grid needs one list of knots for each of the " + std::to_string(continuous_.size()) + " continuous coordinates");
+        refuse("grid needs one list of knots for each of the " + std::to_string(continuous_.size()) +
+               " continuous coordinates");
     for (const auto& knots : grid_) {
-        if (knots.size() < 2 || knots.front() != 0.0 || knots.back() != 1.0) refuse("the knots of a grid must run from 0 to 1");
+        if (knots.size() < 2 || knots.front() != 0.0 || knots.back() != 1.0)
+            refuse("the knots of a grid must run from 0 to 1");
         for (std::size_t i = 1; i < knots.size(); ++i)
             if (!(knots[i] > knots[i - 1])) refuse("the knots of a grid must increase");
     }
     if (flow_) {
-        if (flow_->dim != static_cast<int>(continuous_.size())) refuse("the flow has another dimension than the channel has continuous coordinates");
-        if (flow_->context != (cells_ ? cells_->columns : 0)) refuse("the context of the flow differs from that of the cells");
-        if (params_.size != flow_->parameters) refuse("params of the flow must have " + std::to_string(flow_->parameters) + " numbers, not " + std::to_string(params_.size));
+        if (flow_->dim != static_cast<int>(continuous_.size()))
+            refuse("the flow has another dimension than the channel has continuous coordinates");
+        if (flow_->context != (cells_ ? cells_->columns : 0))
+            refuse("the context of the flow differs from that of the cells");
+        if (params_.size != flow_->parameters)
+            refuse("params of the flow must have " + std::to_string(flow_->parameters) + " numbers, not " +
+                   std::to_string(params_.size));
         for (std::size_t i = 0; i < params_.size; ++i)
             if (!std::isfinite(params_.data[i])) refuse("params of the flow hold a number that is not finite");
-        if (!(eps_ > 0 && eps_ <= 1)) refuse("eps must be above 0 and at most 1: a flow without admixture can starve regions");
+        if (!(eps_ > 0 && eps_ <= 1))
+            refuse("eps must be above 0 and at most 1: a flow without admixture can starve regions");
     } else {
         eps_ = 1.0;
     }
@@ -134,7 +148,8 @@ void ChannelSampler::forward_grid(const double* y, std::ptrdiff_t n, double* u, 
     const std::size_t d = continuous_.size();
     for (std::ptrdiff_t k = 0; k < n; ++k) {
         v[k] = 1;
-        for (std::size_t a = 0; a < d; ++a) u[static_cast<std::size_t>(k) * d + a] = map(a, y[static_cast<std::size_t>(k) * d + a], v[k]);
+        for (std::size_t a = 0; a < d; ++a)
+            u[static_cast<std::size_t>(k) * d + a] = map(a, y[static_cast<std::size_t>(k) * d + a], v[k]);
     }
 }
 
@@ -142,7 +157,8 @@ void ChannelSampler::inverse_grid(const double* u, std::ptrdiff_t n, double* y, 
     const std::size_t d = continuous_.size();
     for (std::ptrdiff_t k = 0; k < n; ++k) {
         v[k] = 1;
-        for (std::size_t a = 0; a < d; ++a) y[static_cast<std::size_t>(k) * d + a] = unmap(a, u[k * dim_ + continuous_[a]], v[k]);
+        for (std::size_t a = 0; a < d; ++a)
+            y[static_cast<std::size_t>(k) * d + a] = unmap(a, u[k * dim_ + continuous_[a]], v[k]);
     }
 }
 
@@ -151,7 +167,9 @@ void ChannelSampler::sample_piece(const double* r, std::ptrdiff_t n, double* u, 
     const std::size_t columns = cells_ ? static_cast<std::size_t>(cells_->columns) : 0;
     std::vector<std::size_t> cell(N, 0), order;  // points of the flow first, then those of VEGAS
     order.reserve(N);
-    const auto from_vegas = [&](std::size_t k) { return !flow_ || r[k * static_cast<std::size_t>(dim_ + 2) + static_cast<std::size_t>(dim_)] < eps_; };
+    const auto from_vegas = [&](std::size_t k) {
+        return !flow_ || r[k * static_cast<std::size_t>(dim_ + 2) + static_cast<std::size_t>(dim_)] < eps_;
+    };
     for (std::size_t k = 0; k < N; ++k)
         if (!from_vegas(k)) order.push_back(k);
     const std::size_t flowing = order.size();
@@ -161,13 +179,15 @@ void ChannelSampler::sample_piece(const double* r, std::ptrdiff_t n, double* u, 
         for (std::size_t k = 0; k < N; ++k) {
             const bool vegas = from_vegas(k);
             const double draw = r[k * static_cast<std::size_t>(dim_ + 2) + static_cast<std::size_t>(dim_) + 1];
-            cell[k] = vegas ? pick(cumulative_vegas_, cells_->p_vegas, draw) : pick(cumulative_flow_, cells_->p_flow, draw);
+            cell[k] =
+                vegas ? pick(cumulative_vegas_, cells_->p_vegas, draw) : pick(cumulative_flow_, cells_->p_flow, draw);
         }
     std::vector<float> y(N * d), z(N * d), log_q(N, 0.0f), context(N * columns);
     for (std::size_t j = 0; j < N; ++j) {
         const double* own = r + order[j] * static_cast<std::size_t>(dim_ + 2);
         for (std::size_t a = 0; a < d; ++a) z[j * d + a] = static_cast<float>(own[continuous_[a]]);
-        if (columns) std::copy_n(cells_->context.data() + cell[order[j]] * columns, columns, context.data() + j * columns);
+        if (columns)
+            std::copy_n(cells_->context.data() + cell[order[j]] * columns, columns, context.data() + j * columns);
     }
     if (flow_ && d) {
         const float* c = columns ? context.data() : nullptr;
@@ -177,7 +197,8 @@ void ChannelSampler::sample_piece(const double* r, std::ptrdiff_t n, double* u, 
         evaluate<float>(*flow_, params_.data, 1, z.data() + flowing * d, c ? c + flowing * columns : nullptr, nullptr,
                         static_cast<std::ptrdiff_t>(N - flowing), Direction::density, unused.data(),
                         log_q.data() + flowing, 1, "");
-        std::copy(z.begin() + static_cast<std::ptrdiff_t>(flowing * d), z.end(), y.begin() + static_cast<std::ptrdiff_t>(flowing * d));
+        std::copy(z.begin() + static_cast<std::ptrdiff_t>(flowing * d), z.end(),
+                  y.begin() + static_cast<std::ptrdiff_t>(flowing * d));
     } else {
         y = z;
     }
@@ -185,7 +206,8 @@ void ChannelSampler::sample_piece(const double* r, std::ptrdiff_t n, double* u, 
         const std::size_t k = order[j];
         double v = 1;
         for (std::size_t a = 0; a < d; ++a)
-            u[k * static_cast<std::size_t>(dim_) + static_cast<std::size_t>(continuous_[a])] = map(a, static_cast<double>(y[j * d + a]), v);
+            u[k * static_cast<std::size_t>(dim_) + static_cast<std::size_t>(continuous_[a])] =
+                map(a, static_cast<double>(y[j * d + a]), v);
         double share_vegas = 1, share_flow = 1;
         if (cells_) {
             const std::size_t own = cell[k];
@@ -196,7 +218,8 @@ void ChannelSampler::sample_piece(const double* r, std::ptrdiff_t n, double* u, 
                 const double* box = cells_->boxes.data() + (own * cells_->dims.size() + i) * 2;
                 const std::size_t axis = static_cast<std::size_t>(cells_->dims[i]);
                 const double x = box[0] + r[k * static_cast<std::size_t>(dim_ + 2) + axis] * (box[1] - box[0]);
-                u[k * static_cast<std::size_t>(dim_) + axis] = box[1] == 1.0 ? x : std::min(x, std::nextafter(box[1], 0.0));
+                u[k * static_cast<std::size_t>(dim_) + axis] =
+                    box[1] == 1.0 ? x : std::min(x, std::nextafter(box[1], 0.0));
             }
         }
         const double flow_density = flow_ ? share_flow * std::exp(static_cast<double>(log_q[j])) : 0.0;
@@ -241,14 +264,16 @@ void ChannelSampler::densities_piece(const double* u, std::ptrdiff_t n, double* 
                         Direction::density, z.data(), log_q.data(), 1, "");
     for (std::size_t k = 0; k < N; ++k) {
         if (vegas) vegas[k] = share_vegas[k] * v[k];
-        if (flow) flow[k] = flow_ ? share_flow[k] * std::exp(static_cast<double>(log_q[k])) * v[k] : share_vegas[k] * v[k];
+        if (flow)
+            flow[k] = flow_ ? share_flow[k] * std::exp(static_cast<double>(log_q[k])) * v[k] : share_vegas[k] * v[k];
     }
 }
 
 void ChannelSampler::densities(const double* u, std::ptrdiff_t n, double* vegas, double* flow, int threads) const {
     in_parallel((n + PIECE - 1) / PIECE, threads, [&](std::ptrdiff_t k) {
         const std::ptrdiff_t begin = k * PIECE;
-        densities_piece(u + begin * dim_, std::min(PIECE, n - begin), vegas ? vegas + begin : nullptr, flow ? flow + begin : nullptr);
+        densities_piece(u + begin * dim_, std::min(PIECE, n - begin), vegas ? vegas + begin : nullptr,
+                        flow ? flow + begin : nullptr);
     });
 }
 

@@ -14,54 +14,63 @@ namespace MCB_NAMESPACE {
 
 constexpr float LEAK = 0.01f;
 
-// ROWS output rows, COLUMNS vectors of lanes at once: their sums stay in registers. Weight rows are `stride` apart.
-template <class T, bool RELU, int ROWS, int COLUMNS>
-inline void dense_patch(const T* __restrict weight, int stride, const T* __restrict bias, const T* __restrict in,
-                        T* __restrict out, int n_in) {
-    constexpr int W = WIDTH<T>;
-    V<T> sum[ROWS][COLUMNS];
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; ++r)
-#pragma GCC unroll 8
-        for (int c = 0; c < COLUMNS; ++c) sum[r][c] = all(bias[r]);
-    for (int i = 0; i < n_in; ++i) {
-        V<T> x[COLUMNS];
-#pragma GCC unroll 8
-        for (int c = 0; c < COLUMNS; ++c) x[c] = get(in + i * LANES + c * W);
-#pragma GCC unroll 8
-        for (int r = 0; r < ROWS; ++r) {
-            const V<T> w = all(weight[r * stride + i]);
-#pragma GCC unroll 8
-            for (int c = 0; c < COLUMNS; ++c) sum[r][c] += w * x[c];
-        }
+// What becomes of the sums of a patch.
+template <class T, bool RELU, int ROWS>
+struct PlainEpilogue {
+    void operator()(V<T> (&x)[ROWS][MCB_COLUMNS], T* out, int) const {
+#pragma GCC unroll 16
+        for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 16
+            for (int c = 0; c < MCB_COLUMNS; ++c)
+                put(out + r * LANES + c * WIDTH<T>, RELU ? larger(x[r][c], x[r][c] * T(LEAK)) : x[r][c]);
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; ++r)
-#pragma GCC unroll 8
-        for (int c = 0; c < COLUMNS; ++c) {
-            V<T> y = sum[r][c];
-            if (RELU) y = y > T(0) ? y : y * T(LEAK);
-            put(out + r * LANES + c * W, y);
+};
+
+// ROWS output rows, MCB_COLUMNS vectors of lanes at once: their sums stay in registers. Weight rows are `stride` apart.
+template <class T, int ROWS, class Epilogue>
+__attribute__((noinline)) void dense_patch(const T* __restrict weight, int stride, const T* __restrict bias,
+                                           const T* __restrict in, T* __restrict out, int n_in, Epilogue finish) {
+    constexpr int W = WIDTH<T>, COLUMNS = MCB_COLUMNS;
+    static_assert(LANES % (W * COLUMNS) == 0, "a tile is a whole number of patches");
+    for (int l = 0; l < LANES; l += W * COLUMNS) {
+        V<T> sum[ROWS][COLUMNS];
+#pragma GCC unroll 16
+        for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 16
+            for (int c = 0; c < COLUMNS; ++c) sum[r][c] = all(bias[r]);
+        for (int i = 0; i < n_in; ++i) {
+            V<T> x[COLUMNS];
+#pragma GCC unroll 16
+            for (int c = 0; c < COLUMNS; ++c) x[c] = get(in + i * LANES + l + c * W);
+#pragma GCC unroll 16
+            for (int r = 0; r < ROWS; ++r) {
+                const V<T> w = all(weight[r * stride + i]);
+#pragma GCC unroll 16
+                for (int c = 0; c < COLUMNS; ++c) sum[r][c] += w * x[c];
+            }
         }
+        finish(sum, out + l, l);
+    }
 }
 
-template <class T, bool RELU, int ROWS>
-inline void dense_rows(const T* __restrict weight, int stride, const T* __restrict bias, const T* __restrict in,
-                       T* __restrict out, int n_in) {
-    constexpr int W = WIDTH<T>;
-    static_assert(LANES % (W * MCB_COLUMNS) == 0, "a tile is a whole number of patches");
-    for (int l = 0; l < LANES; l += W * MCB_COLUMNS)
-        dense_patch<T, RELU, ROWS, MCB_COLUMNS>(weight, stride, bias, in + l, out + l, n_in);
+template <class T, bool RELU, int ROWS = MCB_ROWS>
+inline void dense_rows(int rows, const T* weight, int stride, const T* bias, const T* in, T* out, int n_in) {
+    if constexpr (ROWS > 1)
+        if (rows < ROWS) return dense_rows<T, RELU, ROWS - 1>(rows, weight, stride, bias, in, out, n_in);
+    dense_patch<T, ROWS>(weight, stride, bias, in, out, n_in, PlainEpilogue<T, RELU, ROWS>());
 }
 
 // out (n_out rows) = weight (n_out, n_in) in (n_in rows) + bias, then leaky ReLU if RELU.
 template <class T, bool RELU>
 inline void dense(const T* __restrict weight, const T* __restrict bias, const T* __restrict in, T* __restrict out,
                   int n_in, int n_out) {
-    int o = 0;
-    for (; o + MCB_ROWS <= n_out; o += MCB_ROWS)
-        dense_rows<T, RELU, MCB_ROWS>(weight + o * n_in, n_in, bias + o, in, out + o * LANES, n_in);
-    for (; o < n_out; ++o) dense_rows<T, RELU, 1>(weight + o * n_in, n_in, bias + o, in, out + o * LANES, n_in);
+    // patches of nearly equal size: a small rest would wait for its sums
+    const int patches = (n_out + MCB_ROWS - 1) / MCB_ROWS;
+    for (int k = 0, o = 0; k < patches; ++k) {
+        const int rows = (n_out - o + patches - k - 1) / (patches - k);
+        dense_rows<T, RELU>(rows, weight + o * n_in, n_in, bias + o, in, out + o * LANES, n_in);
+        o += rows;
+    }
 }
 
 // g_in (n_in rows) = transposed weight times g_out; `transposed` is (n_in, n_out) row-major.
@@ -71,45 +80,93 @@ inline void dense_backward_input(const T* __restrict transposed, const T* __rest
     dense<T, false>(transposed, zeros, g_out, g_in, n_out, n_in);
 }
 
+// Columns (n rows of a tile) to rows: `turned` holds LANES rows of `padded` numbers, zero behind the n-th.
+template <class T>
+inline void turn_tile(const T* __restrict in, int n, int padded, T* __restrict turned) {
+    constexpr int W = WIDTH<T>;
+    for (int i = 0; i < padded; i += W)
+        for (int l = 0; l < LANES; l += W) {
+            V<T> square[W];
+#pragma GCC unroll 16
+            for (int r = 0; r < W; ++r) square[r] = i + r < n ? get(in + (i + r) * LANES + l) : V<T>{};
+            transpose<T>(square);
+#pragma GCC unroll 16
+            for (int r = 0; r < W; ++r) put(turned + (l + r) * padded + i, square[r]);
+        }
+}
+
+// ROWS rows (of g_out) times COLUMNS vectors (of turned inputs), summed over the lanes, added to the first n numbers of
+// rows of g_weight that are n_in apart.
+template <class T, int ROWS, int COLUMNS>
+__attribute__((noinline)) void outer_patch(const T* __restrict turned, int padded, const T* __restrict g_out,
+                                           T* __restrict g_weight, int n_in, int n) {
+    constexpr int W = WIDTH<T>;
+    V<T> sum[ROWS][COLUMNS] = {};
+    for (int l = 0; l < LANES; ++l) {
+        V<T> x[COLUMNS];
+#pragma GCC unroll 16
+        for (int c = 0; c < COLUMNS; ++c) x[c] = get(turned + l * padded + c * W);
+#pragma GCC unroll 16
+        for (int r = 0; r < ROWS; ++r) {
+            const V<T> g = all(g_out[r * LANES + l]);
+#pragma GCC unroll 16
+            for (int c = 0; c < COLUMNS; ++c) sum[r][c] += g * x[c];
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+        T* __restrict target = g_weight + r * n_in;
+#pragma GCC unroll 16
+        for (int c = 0; c < COLUMNS; ++c) {
+            if (n >= (c + 1) * W)
+                put(target + c * W, get(target + c * W) + sum[r][c]);
+            else
+                for (int j = c * W; j < n; ++j) target[j] += sum[r][c][j - c * W];
+        }
+    }
+}
+
+template <class T, int COLUMNS, int ROWS = MCB_ROWS>
+inline void outer_rows(int rows, const T* turned, int padded, const T* g_out, T* g_weight, int n_in, int n) {
+    if constexpr (ROWS > 1)
+        if (rows < ROWS) return outer_rows<T, COLUMNS, ROWS - 1>(rows, turned, padded, g_out, g_weight, n_in, n);
+    outer_patch<T, ROWS, COLUMNS>(turned, padded, g_out, g_weight, n_in, n);
+}
+
 // g_weight (n_out, n_in) += g_out in^T and g_bias += sum over lanes; `turned` is room for LANES * padded n_in.
 template <class T>
 inline void dense_backward_weight(const T* __restrict in, const T* __restrict g_out, T* __restrict g_weight,
                                   T* __restrict g_bias, int n_in, int n_out, T* __restrict turned) {
-    constexpr int WIDE = WIDTH<T>;
-    const int padded = (n_in + WIDE - 1) / WIDE * WIDE;
-    for (int l = 0; l < LANES; ++l) {
-        for (int i = 0; i < n_in; ++i) turned[l * padded + i] = in[i * LANES + l];
-        for (int i = n_in; i < padded; ++i) turned[l * padded + i] = T(0);
+    constexpr int W = WIDTH<T>;
+    const int padded = (n_in + W - 1) / W * W, patches = (n_out + MCB_ROWS - 1) / MCB_ROWS;
+    turn_tile(in, n_in, padded, turned);
+    for (int k = 0, o = 0; k < patches; ++k) {
+        const int rows = (n_out - o + patches - k - 1) / (patches - k);
+        const T* g = g_out + o * LANES;
+        T* target = g_weight + static_cast<std::ptrdiff_t>(o) * n_in;
+        int i = 0;
+        for (; i + MCB_COLUMNS * W <= padded; i += MCB_COLUMNS * W)
+            outer_rows<T, MCB_COLUMNS>(rows, turned + i, padded, g, target + i, n_in, n_in - i);
+        for (; i < padded; i += W) outer_rows<T, 1>(rows, turned + i, padded, g, target + i, n_in, n_in - i);
+        o += rows;
     }
-    int o = 0;
-    for (; o + 4 <= n_out; o += 4) {
-        const T* __restrict g = g_out + o * LANES;
-        for (int i = 0; i < padded; i += WIDE) {
-            V<T> s0{}, s1{}, s2{}, s3{};
-            for (int l = 0; l < LANES; ++l) {
-                const V<T> x = get(turned + l * padded + i);
-                s0 += g[l] * x;
-                s1 += g[LANES + l] * x;
-                s2 += g[2 * LANES + l] * x;
-                s3 += g[3 * LANES + l] * x;
-            }
-            const V<T>* sums[4] = {&s0, &s1, &s2, &s3};
-            for (int r = 0; r < 4; ++r) {
-                T* __restrict target = g_weight + (o + r) * n_in + i;
-                const int left = n_in - i < WIDE ? n_in - i : WIDE;
-                for (int j = 0; j < left; ++j) target[j] += (*sums[r])[j];
-            }
+    for (int o = 0; o < n_out; o += W) {  // W sums over the lanes at once
+        const int rows = n_out - o < W ? n_out - o : W;
+        V<T> square[W];
+#pragma GCC unroll 16
+        for (int r = 0; r < W; ++r) {
+            square[r] = V<T>{};
+            if (r < rows)
+                for (int l = 0; l < LANES; l += W) square[r] += get(g_out + (o + r) * LANES + l);
         }
-    }
-    for (; o < n_out; ++o)
-        for (int l = 0; l < LANES; ++l) {
-            const T g = g_out[o * LANES + l];
-            for (int i = 0; i < n_in; ++i) g_weight[o * n_in + i] += g * turned[l * padded + i];
-        }
-    for (o = 0; o < n_out; ++o) {
-        T sum = T(0);
-        for (int l = 0; l < LANES; ++l) sum += g_out[o * LANES + l];
-        g_bias[o] += sum;
+        transpose<T>(square);
+        V<T> sum{};
+#pragma GCC unroll 16
+        for (int r = 0; r < W; ++r) sum += square[r];
+        if (rows == W)
+            put(g_bias + o, get(g_bias + o) + sum);
+        else
+            for (int r = 0; r < rows; ++r) g_bias[o + r] += sum[r];
     }
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -70,6 +72,20 @@ const KernelTable<T>& kernel(const std::string& isa) {
     for (const std::string& name : instruction_sets())
         if (name == isa) return Tables<T>::get(isa);
     throw std::invalid_argument("the instruction set '" + isa + "' is not available on this machine");
+}
+
+double fma_peak(const std::string& isa) {
+    using Clock = std::chrono::steady_clock;
+    const auto work = kernel<float>(isa).multiply_add;
+    float sink = 0;
+    double best = 0;
+    for (int burst = 0; burst < 200; ++burst) {
+        const auto start = Clock::now();
+        const double done = work(10000, 0.5f, &sink);
+        const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        if (seconds > 0 && sink == sink) best = std::max(best, done / seconds);
+    }
+    return best;
 }
 
 template const KernelTable<float>& kernel<float>(const std::string&);

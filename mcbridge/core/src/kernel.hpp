@@ -5,60 +5,16 @@
 #include <algorithm>
 #include <vector>
 
-#include "architecture.hpp"
-#include "dense.hpp"
+#include "affine.hpp"
 #include "kernel_table.hpp"
-#include "spline.hpp"
+#include "workspace.hpp"
 
 namespace MCB_NAMESPACE {
 
-using mcbridge::Architecture;
-using mcbridge::Block;
-using mcbridge::Kind;
-using mcbridge::Layer;
-
-// Room for one tile; made once per call and thread.
-template <class T>
-struct Workspace {
-    int dim, widest, bins, blocks, depth;
-    std::vector<T> coordinates;  // dim rows
-    std::vector<T> rows_a, rows_b;
-    std::vector<T> ew, eh;
-    // kept for the backward pass, by block
-    std::vector<std::vector<T>> before;       // coordinates before the block
-    std::vector<std::vector<std::vector<T>>> activations;  // inputs of every layer, and the outputs
-    std::vector<T> g_coordinates, g_rows_a, g_rows_b, turned, zeros;
-
-    Workspace(const Architecture& a, bool gradient)
-        : dim(a.dim), widest(a.widest), bins(a.bins), blocks(static_cast<int>(a.blocks.size())),
-          depth(static_cast<int>(a.blocks[0].layers.size())) {
-        const std::size_t L = LANES;
-        coordinates.assign(static_cast<std::size_t>(dim) * L, T(0));
-        rows_a.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
-        rows_b.assign(static_cast<std::size_t>(widest + 1) * L, T(0));
-        ew.assign(static_cast<std::size_t>(bins) * L, T(0));
-        eh.assign(static_cast<std::size_t>(bins) * L, T(0));
-        if (!gradient) return;
-        g_coordinates = coordinates;
-        g_rows_a = rows_a;
-        g_rows_b = rows_b;
-        zeros.assign(static_cast<std::size_t>(widest) + 1, T(0));
-        turned.assign((static_cast<std::size_t>(widest) + 64) * L, T(0));
-        before.assign(static_cast<std::size_t>(blocks), coordinates);
-        activations.resize(static_cast<std::size_t>(blocks));
-        for (int b = 0; b < blocks; ++b) {
-            const Block& block = a.blocks[static_cast<std::size_t>(b)];
-            auto& kept = activations[static_cast<std::size_t>(b)];
-            for (const Layer& layer : block.layers) kept.emplace_back(static_cast<std::size_t>(layer.in + 1) * L);
-            kept.emplace_back(static_cast<std::size_t>(block.layers.back().out + 1) * L);
-        }
-    }
-};
-
 // Rows of what the conditioner sees.
 template <class T>
-inline void gather_inputs(const Architecture& a, const Block& block, const T* __restrict y,
-                          const T* __restrict context, T* __restrict in) {
+inline void gather_inputs(const Architecture& a, const Block& block, const T* __restrict y, const T* __restrict context,
+                          T* __restrict in) {
     int row = 0;
     for (int c : block.conditioning) {
         const T* __restrict from = y + c * LANES;
@@ -81,18 +37,14 @@ inline void gather_inputs(const Architecture& a, const Block& block, const T* __
     for (int k = 0; k < a.context * LANES; ++k) in[row * LANES + k] = context[k];
 }
 
-// The conditioner; returns the rows of its output, in one of the two buffers.
+// The hidden layers of the conditioner; returns the rows of the last one, in one of the two buffers.
 template <class T>
-inline const T* conditioner(const Block& block, const T* __restrict params, T* a, T* b) {
+inline T* hidden_layers(const Block& block, const T* __restrict params, T* a, T* b) {
     T* in = a;
     T* out = b;
-    const std::size_t depth = block.layers.size();
-    for (std::size_t i = 0; i < depth; ++i) {
+    for (std::size_t i = 0; i + 1 < block.layers.size(); ++i) {
         const Layer& layer = block.layers[i];
-        if (i + 1 < depth)
-            dense<T, true>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
-        else
-            dense<T, false>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
+        dense<T, true>(params + layer.weight, params + layer.bias, in, out, layer.in, layer.out);
         std::swap(in, out);
     }
     return in;
@@ -104,119 +56,109 @@ inline V<T> half_turn(V<T> y) {  // frac(y + 1/2)
     return x - floor_of(x);
 }
 
-constexpr double AFFINE_EDGE = 1e-6;
-
 template <class T>
-inline V<T> inside_edges(V<T> x) {
-    return at_most(at_least(x, T(AFFINE_EDGE)), T(1) - T(AFFINE_EDGE));
+inline SplineShape<T> shape_of(const Architecture& a, int coordinate) {
+    return {a.bins, T(a.min_bin), T(a.min_derivative), a.periodic[static_cast<std::size_t>(coordinate)] != 0};
 }
 
-// log scale s = 3 tanh(a / 3) of an affine coupling; th is the tanh
-template <class T>
-inline V<T> log_scale(V<T> a, V<T>& th) {
-    th = T(1) - T(2) / (exponential(T(2.0 / 3.0) * a) + T(1));
-    return T(3) * th;
-}
-
-// Affine coupling of logits, density direction.
-template <class T>
-inline V<T> affine_forward(V<T> a, V<T> shift, V<T> y, V<T>& log_q) {
-    V<T> th;
-    const V<T> s = log_scale<T>(a, th);
-    const V<T> x = inside_edges<T>(y);
-    const V<T> lower = logarithm(x), upper = logarithm(T(1) - x);
-    const V<T> v = exponential(s) * (lower - upper) + shift;
-    // log z(1-z) = -softplus(v) - softplus(-v)
-    log_q += s - softplus(v) - softplus(-v) - lower - upper;
-    return sigmoid(v);
-}
-
-template <class T>
-inline V<T> affine_inverse(V<T> a, V<T> shift, V<T> z, V<T>& log_q) {
-    V<T> th;
-    const V<T> s = log_scale<T>(a, th);
-    const V<T> x = inside_edges<T>(z);
-    const V<T> v = logarithm(x) - logarithm(T(1) - x);
-    const V<T> y = inside_edges<T>(sigmoid((v - shift) * exponential(-s)));
-    log_q += s - softplus(v) - softplus(-v) - logarithm(y) - logarithm(T(1) - y);
-    return y;
-}
-
-// Backward of affine_forward: y is the coordinate before the block; returns dL/dy.
-template <class T>
-inline V<T> affine_backward(V<T> a, V<T> shift, V<T> y, V<T> upstream, V<T> g_z, V<T>& g_a, V<T>& g_shift) {
-    V<T> th;
-    const V<T> s = log_scale<T>(a, th), scale = exponential(s);
-    const V<T> x = inside_edges<T>(y);
-    const V<T> logit = logarithm(x) - logarithm(T(1) - x);
-    const V<T> z = sigmoid(scale * logit + shift);
-    const V<T> g_v = g_z * z * (T(1) - z) + upstream * (T(1) - T(2) * z);
-    g_a = (g_v * scale * logit + upstream) * (T(1) - th * th);
-    g_shift = g_v;
-    const V<T> g_x = (g_v * scale - upstream * (T(1) - T(2) * x)) / (x * (T(1) - x));
-    return x == y ? g_x : V<T>{};
-}
-
-// One block in one direction on the tile `y` (dim rows), given the rows of the conditioner's output.
+// The first stage of a block's transformed coordinate c: its rows of the conditioner's output (weight, bias) on the
+// last hidden layer (n_in rows) go to `own`. Affine couplings are done with it, splines have found their bins
+// (VECTORS).
 template <class T, bool SAMPLE>
-inline void transform(const Architecture& a, const Block& block, const T* raw, Workspace<T>& w, T* y, T* log_q) {
-    const int P = a.outputs_per_coordinate();
-    T* ew = w.ew.data();
-    T* eh = w.eh.data();
-    int index = 0;
-    for (int c : block.transformed) {
-        const T* own = raw + static_cast<std::ptrdiff_t>(index++) * P * LANES;
-        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
-        const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
+inline void start_coordinate(const Architecture& a, const Block& block, int c, const T* weight, const T* bias,
+                             const T* hidden, int n_in, T* __restrict own, T* __restrict y, T* __restrict log_q,
+                             Bin<T>* bins) {
+    y += c * LANES;
+    if (a.kind == Kind::affine) {
+        dense<T, false>(weight, bias, hidden, own, n_in, 2);
         for (int l = 0; l < LANES; l += WIDTH<T>) {
-            V<T> at = get(y + c * LANES + l), sum = get(log_q + l);
-            if (a.kind == Kind::affine) {
-                const V<T> first = get(own + l), second = get(own + LANES + l);
-                at = SAMPLE ? affine_inverse<T>(first, second, at, sum) : affine_forward<T>(first, second, at, sum);
-            } else {
-                const V<T> sw = softmax(own + l, a.bins, ew), sh = softmax(own + a.bins * LANES + l, a.bins, eh);
-                if (turned) at = half_turn<T>(at);
-                const Bin<T> bin = find_bin<T, SAMPLE>(shape, own + l, ew, eh, sw, sh, at);
-                at = SAMPLE ? spline_inverse<T>(bin, at, sum) : spline_forward<T>(bin, at, sum);
-                if (turned) at = half_turn<T>(at);
-            }
-            put(y + c * LANES + l, at);
+            V<T> sum = get(log_q + l);
+            const V<T> first = get(own + l), second = get(own + LANES + l), at = get(y + l);
+            put(y + l, SAMPLE ? affine_inverse<T>(first, second, at, sum) : affine_forward<T>(first, second, at, sum));
             put(log_q + l, sum);
         }
+        return;
+    }
+    const int K = a.bins;
+    alignas(LINE) T sum_w[LANES], sum_h[LANES];
+    exponential_rows(weight, bias, hidden, own, n_in, K, sum_w);
+    exponential_rows(weight + K * n_in, bias + K, hidden, own + K * LANES, n_in, K, sum_h);
+    dense<T, false>(weight + 2 * K * n_in, bias + 2 * K, hidden, own + 2 * K * LANES, n_in, K + 1);
+    const SplineShape<T> shape = shape_of<T>(a, c);
+    const bool turned = shape.periodic && block.half_turn;
+    for (int v = 0; v < VECTORS<T>; ++v) {
+        const int l = v * WIDTH<T>;
+        const V<T> at = get(y + l);
+        find_bin<T, SAMPLE>(shape, own + l, get(sum_w + l), get(sum_h + l), turned ? half_turn<T>(at) : at, bins[v]);
     }
 }
 
-// Backward of a block: g_y (dim rows) holds dL/d(coordinates after it) and gets dL/d(transformed coordinates before).
-template <class T>
-inline void transform_backward(const Architecture& a, const Block& block, const T* raw, Workspace<T>& w,
-                               const T* before, const T* upstream, T* g_y, T* g_raw) {
-    const int P = a.outputs_per_coordinate();
-    T* ew = w.ew.data();
-    T* eh = w.eh.data();
-    int index = 0;
+// The other stages, for all splines of a block.
+template <class T, bool SAMPLE>
+inline void finish_block(const Architecture& a, const Block& block, Bin<T>* bins, T* __restrict y,
+                         T* __restrict log_q) {
+    if (a.kind == Kind::affine) return;
+    const SplineShape<T> any = shape_of<T>(a, 0);
+    const std::size_t count = block.transformed.size() * VECTORS<T>;
+    for (std::size_t i = 0; i < count; ++i) set_slopes(any, bins[i]);
+    Bin<T>* bin = bins;
     for (int c : block.transformed) {
-        const std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(index++) * P * LANES;
-        const bool periodic = a.periodic[static_cast<std::size_t>(c)] != 0, turned = periodic && block.half_turn;
-        const SplineShape<T> shape{a.bins, T(a.min_bin), T(a.min_derivative), periodic};
+        const bool turned = block.half_turn && a.periodic[static_cast<std::size_t>(c)];
+        for (int v = 0; v < VECTORS<T>; ++v, ++bin) {
+            const V<T> found = SAMPLE ? spline_inverse<T>(*bin) : spline_forward<T>(*bin);
+            put(y + c * LANES + v * WIDTH<T>, turned ? half_turn<T>(found) : found);
+        }
+    }
+    for (int v = 0; v < VECTORS<T>; ++v) {
+        V<T> sum = get(log_q + v * WIDTH<T>);
+        std::size_t i = static_cast<std::size_t>(v);
+        for (; i + VECTORS<T> < count; i += 2 * VECTORS<T>)  // one logarithm for two
+            sum += logarithm(bins[i].slope * bins[i + VECTORS<T>].slope);
+        if (i < count) sum += logarithm(bins[i].slope);
+        put(log_q + v * WIDTH<T>, sum);
+    }
+}
+
+// Backward of a block: g_y (dim rows) holds dL/d(coordinates after it) and gets dL/d(transformed coordinates before);
+// `raw` and `bins` are what the forward pass left of the conditioner's output and of the splines, `before` its input.
+template <class T>
+inline void transform_backward(const Architecture& a, const Block& block, const T* __restrict raw, const Bin<T>* bin,
+                               const T* __restrict before, const T* __restrict upstream, T* __restrict g_y,
+                               T* __restrict g_raw) {
+    const int P = a.outputs_per_coordinate();
+    for (int c : block.transformed) {
+        const SplineShape<T> shape = shape_of<T>(a, c);
         for (int l = 0; l < LANES; l += WIDTH<T>) {
-            const T* own = raw + offset + l;
-            T* g_own = g_raw + offset + l;
-            V<T> x = get(before + c * LANES + l);
+            const T* own = raw + l;
+            T* g_own = g_raw + l;
             const V<T> up = get(upstream + l), g = get(g_y + c * LANES + l);
             V<T> result;
             if (a.kind == Kind::affine) {
                 V<T> g_a, g_shift;
+                const V<T> x = get(before + c * LANES + l);
                 result = affine_backward<T>(get(own), get(own + LANES), x, up, g, g_a, g_shift);
                 put(g_own, g_a);
                 put(g_own + LANES, g_shift);
             } else {
-                const V<T> sw = softmax(own, a.bins, ew), sh = softmax(own + a.bins * LANES, a.bins, eh);
-                if (turned) x = half_turn<T>(x);
-                const Bin<T> bin = find_bin<T, false>(shape, own, ew, eh, sw, sh, x);
-                result = spline_backward<T>(shape, bin, ew, eh, sw, sh, x, up, g, g_own);
+                result = spline_backward<T>(shape, *bin++, own, up, g, g_own);
             }
             put(g_y + c * LANES + l, result);
         }
+        raw += P * LANES;
+        g_raw += P * LANES;
+    }
+}
+
+// Start of the log densities: 0, or no number where a coordinate is none, whatever comparisons make of it later.
+template <class T>
+inline void start_log_q(const T* y, int dim, T* log_q) {
+    for (int l = 0; l < LANES; l += WIDTH<T>) {
+        V<T> sum{};
+        for (int c = 0; c < dim; ++c) {
+            const V<T> x = get(y + c * LANES + l);
+            sum += x - x;
+        }
+        put(log_q + l, sum);
     }
 }
 
@@ -239,14 +181,25 @@ void tile(const Architecture& a, const T* params, const T* in, const T* context,
     T* y = w.coordinates.data();
     load(in, a.dim, n, y);
     load(context, a.context, n, context_rows);
-    T sum[LANES];
-    for (int l = 0; l < LANES; ++l) sum[l] = T(0);
-    const int count = static_cast<int>(a.blocks.size());
+    alignas(LINE) T sum[LANES];
+    start_log_q(y, a.dim, sum);
+    const int count = static_cast<int>(a.blocks.size()), P = a.outputs_per_coordinate();
     for (int i = 0; i < count; ++i) {
         const Block& block = a.blocks[static_cast<std::size_t>(SAMPLE ? count - 1 - i : i)];
         gather_inputs(a, block, y, context_rows, w.rows_a.data());
-        const T* raw = conditioner(block, params, w.rows_a.data(), w.rows_b.data());
-        transform<T, SAMPLE>(a, block, raw, w, y, sum);
+        T* hidden = hidden_layers(block, params, w.rows_a.data(), w.rows_b.data());
+        // the output layer coordinate by coordinate: its rows stay in the nearest cache
+        const Layer& last = block.layers.back();
+        const T* weight = params + last.weight;
+        const T* bias = params + last.bias;
+        Bin<T>* bin = w.bins[0].data();
+        for (int c : block.transformed) {
+            start_coordinate<T, SAMPLE>(a, block, c, weight, bias, hidden, last.in, w.raw.data(), y, sum, bin);
+            weight += static_cast<std::ptrdiff_t>(P) * last.in;
+            bias += P;
+            bin += VECTORS<T>;
+        }
+        finish_block<T, SAMPLE>(a, block, w.bins[0].data(), y, sum);
     }
     unload(y, a.dim, n, out);
     for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
@@ -260,28 +213,35 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
     T* y = w.coordinates.data();
     load(in, a.dim, n, y);
     load(context, a.context, n, context_rows);
-    T sum[LANES], upstream[LANES];
-    for (int l = 0; l < LANES; ++l) {
-        sum[l] = T(0);
-        upstream[l] = l < n ? upstream_in[l] : T(0);
-    }
+    alignas(LINE) T sum[LANES], upstream[LANES];
+    start_log_q(y, a.dim, sum);
+    for (int l = 0; l < LANES; ++l) upstream[l] = l < n ? upstream_in[l] : T(0);
     const std::size_t count = a.blocks.size();
+    const std::ptrdiff_t P = a.outputs_per_coordinate();
     for (std::size_t b = 0; b < count; ++b) {
         const Block& block = a.blocks[b];
         auto& kept = w.activations[b];
         std::copy(y, y + a.dim * LANES, w.before[b].begin());
         gather_inputs(a, block, y, context_rows, kept[0].data());
         const std::size_t depth = block.layers.size();
-        for (std::size_t i = 0; i < depth; ++i) {
+        for (std::size_t i = 0; i + 1 < depth; ++i) {
             const Layer& layer = block.layers[i];
-            if (i + 1 < depth)
-                dense<T, true>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
-                               layer.in, layer.out);
-            else
-                dense<T, false>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(),
-                                layer.in, layer.out);
+            dense<T, true>(params + layer.weight, params + layer.bias, kept[i].data(), kept[i + 1].data(), layer.in,
+                           layer.out);
         }
-        transform<T, false>(a, block, kept[depth].data(), w, y, sum);
+        const Layer& last = block.layers.back();
+        const T* weight = params + last.weight;
+        const T* bias = params + last.bias;
+        T* own = kept[depth].data();
+        Bin<T>* bin = w.bins[b].data();
+        for (int c : block.transformed) {
+            start_coordinate<T, false>(a, block, c, weight, bias, kept[depth - 1].data(), last.in, own, y, sum, bin);
+            weight += P * last.in;
+            bias += P;
+            own += P * LANES;
+            bin += VECTORS<T>;
+        }
+        finish_block<T, false>(a, block, w.bins[b].data(), y, sum);
     }
     for (std::ptrdiff_t l = 0; l < n; ++l) log_q[l] = sum[l];
 
@@ -292,7 +252,7 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
         auto& kept = w.activations[b];
         const T* raw = kept.back().data();
         T* g_raw = w.g_rows_a.data();
-        transform_backward(a, block, raw, w, w.before[b].data(), upstream, g_y, g_raw);
+        transform_backward(a, block, raw, w.bins[b].data(), w.before[b].data(), upstream, g_y, g_raw);
         T* g_out = g_raw;
         T* g_in = w.g_rows_b.data();
         for (std::size_t i = block.layers.size(); i-- > 0;) {
@@ -336,7 +296,7 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
 template <class T, bool SAMPLE>
 void run(const Architecture& a, const T* params, const T* in, const T* context, std::ptrdiff_t n, T* out, T* log_q) {
     Workspace<T> w(a, false);
-    std::vector<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    Rows<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
     for (std::ptrdiff_t i = 0; i < n; i += LANES)
         tile<T, SAMPLE>(a, params, in + i * a.dim, context ? context + i * a.context : nullptr,
                         std::min<std::ptrdiff_t>(LANES, n - i), out + i * a.dim, log_q + i, w, context_rows.data());
@@ -346,7 +306,7 @@ template <class T>
 void run_gradient(const Architecture& a, const T* params, const T* transposed, const T* in, const T* context,
                   const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context) {
     Workspace<T> w(a, true);
-    std::vector<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    Rows<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
     for (std::ptrdiff_t i = 0; i < n; i += LANES)
         gradient_tile<T>(a, params, transposed, in + i * a.dim, context ? context + i * a.context : nullptr,
                          upstream + i, std::min<std::ptrdiff_t>(LANES, n - i), log_q + i, grad,
@@ -354,8 +314,23 @@ void run_gradient(const Architecture& a, const T* params, const T* transposed, c
 }
 
 template <class T>
+double multiply_add(long rounds, T factor, T* sink) {
+    constexpr int CHAINS = 12;  // enough to hide the latency, few enough for 16 registers
+    V<T> sum[CHAINS];
+    const V<T> x = all(factor), y = all(T(1) - factor);
+#pragma GCC unroll 16
+    for (int k = 0; k < CHAINS; ++k) sum[k] = all(T(k));
+    for (long round = 0; round < rounds; ++round) {
+#pragma GCC unroll 16
+        for (int k = 0; k < CHAINS; ++k) sum[k] = sum[k] * x + y;
+    }
+    for (int k = 0; k < CHAINS; ++k) *sink += sum[k][0];
+    return static_cast<double>(rounds) * CHAINS * WIDTH<T>;
+}
+
+template <class T>
 mcbridge::KernelTable<T> table() {
-    return {run<T, true>, run<T, false>, run_gradient<T>};
+    return {run<T, true>, run<T, false>, run_gradient<T>, multiply_add<T>};
 }
 
 }  // namespace MCB_NAMESPACE

@@ -1,7 +1,7 @@
 // The flow kernel compiled for the instruction set avx2 (flags in setup.py).
 #define MCB_NAMESPACE kernel_avx2
 #define MCB_VECTOR_BYTES 32
-#define MCB_ROWS 4
+#define MCB_ROWS 6
 #define MCB_COLUMNS 2
 #include "kernel.hpp"
 

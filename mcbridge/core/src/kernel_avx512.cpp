@@ -3,6 +3,7 @@
 #define MCB_VECTOR_BYTES 64
 #define MCB_ROWS 8
 #define MCB_COLUMNS 2
+#define MCB_FUSED_BINS 10
 #include "kernel.hpp"
 
 namespace mcbridge {

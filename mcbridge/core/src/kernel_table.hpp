@@ -19,12 +19,17 @@ struct KernelTable {
     // transposed: the layers' weights with (in, out) instead of (out, in), at the same offsets.
     void (*gradient)(const Architecture&, const T* params, const T* transposed, const T* y, const T* context,
                      const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context);
+    // `rounds` rounds of independent multiply-adds on registers; returns how many numbers were multiplied.
+    double (*multiply_add)(long rounds, T factor, T* sink);
 };
 
 // Instruction sets this machine can run, the plainest first.
 std::vector<std::string> instruction_sets();
 // The best of them, or the one that the environment variable BINNIS_ISA names.
 std::string instruction_set();
+
+// float32 multiply-adds a second of one core: the best of many short bursts.
+double fma_peak(const std::string& isa);
 
 template <class T>
 const KernelTable<T>& kernel(const std::string& isa);  // empty name: instruction_set()

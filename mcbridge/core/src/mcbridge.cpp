@@ -44,7 +44,8 @@ int guarded(char* message, std::size_t size, Work work) noexcept {
 }
 
 const mcbridge::ChannelSampler* channel_of(const mcb_sampler* sampler, int channel) noexcept {
-    if (!sampler || channel < 0 || static_cast<std::size_t>(channel) >= sampler->content.channels.size()) return nullptr;
+    if (!sampler || channel < 0 || static_cast<std::size_t>(channel) >= sampler->content.channels.size())
+        return nullptr;
     return &sampler->content.channels[static_cast<std::size_t>(channel)];
 }
 
@@ -66,7 +67,9 @@ int mcb_open(const char* path, mcb_sampler** sampler, char* message, size_t size
 
 void mcb_close(mcb_sampler* sampler) { delete sampler; }
 
-int mcb_channels(const mcb_sampler* sampler) { return sampler ? static_cast<int>(sampler->content.channels.size()) : -1; }
+int mcb_channels(const mcb_sampler* sampler) {
+    return sampler ? static_cast<int>(sampler->content.channels.size()) : -1;
+}
 
 int mcb_dimension(const mcb_sampler* sampler, int channel) {
     const auto* found = channel_of(sampler, channel);
@@ -106,10 +109,12 @@ int mcb_density(const mcb_sampler* sampler, int channel, size_t n, const double*
 }
 
 int mcb_record_open(const char* path, int dim, mcb_recorder** recorder, char* message, size_t size) {
-    if (!path || !recorder || dim < 1) return say(MCB_ERROR_ARGUMENT, "mcb_record_open: an argument is null or dim is below 1", message, size);
+    if (!path || !recorder || dim < 1)
+        return say(MCB_ERROR_ARGUMENT, "mcb_record_open: an argument is null or dim is below 1", message, size);
     *recorder = nullptr;
     return guarded(message, size, [&] {
-        std::unique_ptr<mcb_recorder> made(new mcb_recorder{std::fopen(path, "wb"), dim, path, std::vector<double>(static_cast<std::size_t>(dim) + 3)});
+        std::unique_ptr<mcb_recorder> made(new mcb_recorder{std::fopen(path, "wb"), dim, path,
+                                                            std::vector<double>(static_cast<std::size_t>(dim) + 3)});
         if (!made->file) throw mcbridge::FileError(made->path + " cannot be written: " + std::strerror(errno));
         const std::int64_t number = dim;
         if (std::fwrite("MCBRECD1", 8, 1, made->file) != 1 || std::fwrite(&number, sizeof number, 1, made->file) != 1) {
@@ -124,7 +129,8 @@ int mcb_record_open(const char* path, int dim, mcb_recorder** recorder, char* me
 
 int mcb_record(mcb_recorder* recorder, int channel, size_t n, const double* u, const double* weight,
                const double* density, char* message, size_t size) {
-    if (!recorder || (n && (!u || !weight || !density))) return say(MCB_ERROR_ARGUMENT, "mcb_record: an argument is null", message, size);
+    if (!recorder || (n && (!u || !weight || !density)))
+        return say(MCB_ERROR_ARGUMENT, "mcb_record: an argument is null", message, size);
     return guarded(message, size, [&] {
         const std::size_t dim = static_cast<std::size_t>(recorder->dim);
         for (std::size_t k = 0; k < n; ++k) {
@@ -143,7 +149,8 @@ int mcb_record_close(mcb_recorder* recorder, char* message, size_t size) {
     if (!recorder) return MCB_OK;
     const std::unique_ptr<mcb_recorder> owned(recorder);
     return guarded(message, size, [&] {
-        if (std::fclose(owned->file) != 0) throw mcbridge::FileError(owned->path + " cannot be written: " + std::strerror(errno));
+        if (std::fclose(owned->file) != 0)
+            throw mcbridge::FileError(owned->path + " cannot be written: " + std::strerror(errno));
         return MCB_OK;
     });
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <type_traits>
 
@@ -139,7 +140,8 @@ std::string channel_bytes(const ChannelSampler& s) {
     }
     if (s.flow()) {
         const Architecture& a = *s.flow();
-        for (int x : {a.dim, a.context, a.hidden, static_cast<int>(a.blocks[0].layers.size()), a.bins, static_cast<int>(a.kind), static_cast<int>(a.blocks.size())})
+        for (int x : {a.dim, a.context, a.hidden, static_cast<int>(a.blocks[0].layers.size()), a.bins,
+                      static_cast<int>(a.kind), static_cast<int>(a.blocks.size())})
             w.put<std::int32_t>(x);
         w.put<double>(a.min_bin);
         w.put<double>(a.min_derivative);
@@ -161,7 +163,8 @@ std::string channel_bytes(const ChannelSampler& s) {
 
 ChannelSampler channel_from(Reader r, const std::shared_ptr<const void>& owner) {
     const int dim = r.get<std::int32_t>();
-    const bool has_grid = r.get<std::int32_t>() != 0, has_cells = r.get<std::int32_t>() != 0, has_flow = r.get<std::int32_t>() != 0;
+    const bool has_grid = r.get<std::int32_t>() != 0, has_cells = r.get<std::int32_t>() != 0,
+               has_flow = r.get<std::int32_t>() != 0;
     const double eps = r.get<double>();
     if (dim < 1 || dim > 4096) r.broken();
     std::vector<std::vector<double>> grid;
@@ -188,22 +191,74 @@ ChannelSampler channel_from(Reader r, const std::shared_ptr<const void>& owner) 
         const double min_bin = r.get<double>(), min_derivative = r.get<double>();
         const std::vector<int> periodic = r.vector<int>();
         const std::vector<char> flat = r.vector<char>();
-        if (x[0] < 1 || x[0] > 4096 || x[6] < 1 || x[6] > 4096 || flat.size() != static_cast<std::size_t>(x[0]) * static_cast<std::size_t>(x[6]) || x[5] < 0 || x[5] > 1) r.broken();
+        if (x[0] < 1 || x[0] > 4096 || x[6] < 1 || x[6] > 4096 ||
+            flat.size() != static_cast<std::size_t>(x[0]) * static_cast<std::size_t>(x[6]) || x[5] < 0 || x[5] > 1)
+            r.broken();
         std::vector<std::vector<char>> masks;
         for (int b = 0; b < x[6]; ++b) masks.emplace_back(flat.begin() + b * x[0], flat.begin() + (b + 1) * x[0]);
-        flow = std::make_shared<Architecture>(x[0], x[1], x[2], x[3], x[4], static_cast<Kind>(x[5]), periodic, min_bin, min_derivative, masks);
+        flow = std::make_shared<Architecture>(x[0], x[1], x[2], x[3], x[4], static_cast<Kind>(x[5]), periodic, min_bin,
+                                              min_derivative, masks);
         params.owner = owner;
         params.data = r.list<float>(params.size);
     }
     return ChannelSampler(dim, std::move(grid), cells, flow, params, eps);
 }
 
-struct Mapping {
-    void* data = nullptr;
-    std::size_t size = 0;
-    ~Mapping() {
-        if (data) munmap(data, size);
+// The bytes of a file, aligned: mapped, or copied where the file system cannot map.
+class FileBytes {
+  public:
+    FileBytes(const std::string& path, const std::string& name, std::size_t smallest, bool map) {
+        const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd < 0) throw FileError(name + " cannot be read: " + std::strerror(errno));
+        const std::string problem = fill(fd, smallest, map);
+        close(fd);
+        if (!problem.empty()) {
+            release();
+            throw FileError(name + problem);
+        }
     }
+    ~FileBytes() { release(); }
+    FileBytes(const FileBytes&) = delete;
+    FileBytes& operator=(const FileBytes&) = delete;
+    const char* data() const { return static_cast<const char*>(data_); }
+    std::size_t size() const { return size_; }
+
+  private:
+    std::string fill(int fd, std::size_t smallest, bool map) {  // what is wrong, or nothing
+        struct stat info;
+        if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return " cannot be read: it is not a file";
+        size_ = static_cast<std::size_t>(info.st_size);
+        if (size_ < smallest) return " is truncated or not a sampler file: it has " + std::to_string(size_) + " bytes";
+        void* mapped = map ? mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+        if (mapped != MAP_FAILED) {
+            data_ = mapped;
+            mapped_ = true;
+            return "";
+        }
+        if (posix_memalign(&data_, ALIGN, size_) != 0) {
+            data_ = nullptr;
+            return " cannot be read: there is no memory for its " + std::to_string(size_) + " bytes";
+        }
+        for (std::size_t at = 0; at < size_;) {
+            const ssize_t got = read(fd, static_cast<char*>(data_) + at, size_ - at);
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) return std::string(" cannot be read: ") + std::strerror(errno);
+            if (got == 0) return " is truncated: it became shorter while it was read";
+            at += static_cast<std::size_t>(got);
+        }
+        return "";
+    }
+    void release() {
+        if (mapped_)
+            munmap(data_, size_);
+        else
+            std::free(data_);
+        data_ = nullptr;
+        mapped_ = false;
+    }
+    void* data_ = nullptr;
+    std::size_t size_ = 0;
+    bool mapped_ = false;
 };
 
 }  // namespace
@@ -258,52 +313,44 @@ void write_sampler_file(const std::string& path, const SamplerFile& content) {
     if (!good) throw FileError(path + " cannot be written: " + std::strerror(problem ? problem : EIO));
 }
 
-SamplerFile read_sampler_file(const std::string& path) {
+SamplerFile read_sampler_file(const std::string& path, bool map) {
     const std::string name = "the sampler file " + path;
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw FileError(name + " cannot be read: " + std::strerror(errno));
-    struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
-        throw FileError(name + " cannot be read: it is not a file");
-    }
-    const std::size_t size = static_cast<std::size_t>(info.st_size);
-    if (size < sizeof(Header)) {
-        close(fd);
-        throw FileError(name + " is truncated or not a sampler file: it has " + std::to_string(size) + " bytes");
-    }
-    auto mapping = std::make_shared<Mapping>();
-    void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (data == MAP_FAILED) throw FileError(name + " cannot be mapped: " + std::strerror(errno));
-    mapping->data = data;
-    mapping->size = size;
-    const char* bytes = static_cast<const char*>(data);
+    const auto file = std::make_shared<const FileBytes>(path, name, sizeof(Header), map);
+    const char* bytes = file->data();
+    const std::size_t size = file->size();
     Header h;
     std::memcpy(&h, bytes, sizeof h);
-    if (std::memcmp(h.magic, MAGIC, sizeof MAGIC) != 0) throw FileError(name + " is not a sampler file: it does not begin as one");
+    if (std::memcmp(h.magic, MAGIC, sizeof MAGIC) != 0)
+        throw FileError(name + " is not a sampler file: it does not begin as one");
     if (h.endian != ENDIAN) throw FileError(name + " was written on a machine with another byte order");
     if (h.version != SAMPLER_FILE_VERSION)
-        throw FileError(name + " has version " + std::to_string(h.version) + "; this binnis reads version " + std::to_string(SAMPLER_FILE_VERSION));
-    if (crc32(bytes, offsetof(Header, header_checksum)) != h.header_checksum) throw FileError(name + " is damaged: the checksum of its header is wrong");
-    if (size < h.size) throw FileError(name + " is truncated: " + std::to_string(size) + " of " + std::to_string(h.size) + " bytes");
-    if (h.sections > (size - sizeof(Header)) / sizeof(Entry)) throw FileError(name + " is damaged: its table of sections is too long");
+        throw FileError(name + " has version " + std::to_string(h.version) + "; this binnis reads version " +
+                        std::to_string(SAMPLER_FILE_VERSION));
+    if (crc32(bytes, offsetof(Header, header_checksum)) != h.header_checksum)
+        throw FileError(name + " is damaged: the checksum of its header is wrong");
+    if (size < h.size)
+        throw FileError(name + " is truncated: " + std::to_string(size) + " of " + std::to_string(h.size) + " bytes");
+    if (h.sections > (size - sizeof(Header)) / sizeof(Entry))
+        throw FileError(name + " is damaged: its table of sections is too long");
     std::vector<Entry> table(static_cast<std::size_t>(h.sections));
     if (!table.empty()) std::memcpy(table.data(), bytes + sizeof(Header), table.size() * sizeof(Entry));
-    if (crc32(bytes + sizeof(Header), table.size() * sizeof(Entry)) != h.table_checksum) throw FileError(name + " is damaged: the checksum of its table is wrong");
+    if (crc32(bytes + sizeof(Header), table.size() * sizeof(Entry)) != h.table_checksum)
+        throw FileError(name + " is damaged: the checksum of its table is wrong");
     SamplerFile content;
     try {
         for (std::size_t i = 0; i < table.size(); ++i) {
             const Entry& e = table[i];
             const std::string kind(e.kind, strnlen(e.kind, sizeof e.kind));
             const std::string what = name + ": section " + std::to_string(i + 1) + " (" + kind + ")";
-            if (e.offset > size || e.size > size - e.offset || e.offset % ALIGN != 0) throw FileError(what + " lies outside the file");
-            if (crc32(bytes + e.offset, static_cast<std::size_t>(e.size)) != e.checksum) throw FileError(what + " is damaged: its checksum is wrong");
+            if (e.offset > size || e.size > size - e.offset || e.offset % ALIGN != 0)
+                throw FileError(what + " lies outside the file");
+            if (crc32(bytes + e.offset, static_cast<std::size_t>(e.size)) != e.checksum)
+                throw FileError(what + " is damaged: its checksum is wrong");
             Reader r(bytes + e.offset, static_cast<std::size_t>(e.size), what);
             if (kind == "metadata") {
                 content.metadata = r.text();
             } else if (kind == "channel") {
-                content.channels.push_back(channel_from(r, mapping));
+                content.channels.push_back(channel_from(r, file));
             } else if (kind == "array") {
                 const std::string label = r.text();
                 NamedArray array;

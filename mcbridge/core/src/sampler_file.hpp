@@ -22,7 +22,7 @@ struct FileError : std::runtime_error {
 
 struct NamedArray {
     std::vector<std::int64_t> shape;
-    bool single = false;       // float32 rather than float64
+    bool single = false;  // float32 rather than float64
     std::string bytes;
 };
 
@@ -34,7 +34,8 @@ struct SamplerFile {
 
 // Write to the path itself; the caller makes it atomic. Throws FileError.
 void write_sampler_file(const std::string& path, const SamplerFile& content);
-// Throws FileError naming what is wrong.
-SamplerFile read_sampler_file(const std::string& path);
+// Parameters are used in the mapped pages, which processes share; without `map`, or where the file cannot be mapped, in
+// a copy of the file. The channels keep either alive. Throws FileError naming what is wrong.
+SamplerFile read_sampler_file(const std::string& path, bool map = true);
 
 }  // namespace mcbridge
