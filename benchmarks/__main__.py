@@ -8,6 +8,7 @@ from importlib import import_module
 BENCHMARKS = {
     "kernel": "speed of the flow: sampling, density with gradient, training step, against the peers",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
+    "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
 }
 
 

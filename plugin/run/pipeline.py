@@ -29,7 +29,7 @@ from plugin.run.reuse import check_sampler, sampler_metadata
 from plugin.run.summary import summary
 from plugin.training.config import TrainingConfig
 
-__all__ = ["RunResult", "run"]
+__all__ = ["RunResult", "State", "decision_stage", "run", "survey_stage"]
 
 log = logging.getLogger("plugin.run")
 
@@ -124,8 +124,8 @@ def run(
 def _stages(state: State, folder: RunFolder, pinned: str | None, reused: Sampler | None) -> RunResult:
     card, process = state.card, state.process
     if reused is None:
-        _timed(state, "survey", _survey)
-        choice = _timed(state, "training", _train_if_it_pays, pinned)
+        _timed(state, "survey", survey_stage)
+        choice = _timed(state, "training", decision_stage, pinned)
     else:
         state.flow = reused if reused.has_flow else None
         state.vegas = reused.vegas()
@@ -161,7 +161,8 @@ def _stages(state: State, folder: RunFolder, pinned: str | None, reused: Sampler
     return RunResult(folder.path, integral, choice, content)
 
 
-def _survey(state: State) -> None:
+def survey_stage(state: State) -> None:
+    """Adapt the VEGAS maps; sets ``vegas`` and ``points`` of the state."""
     card = state.card.survey
     found = survey(
         state.process,
@@ -182,7 +183,8 @@ def _survey(state: State) -> None:
     log.info("survey: %s", found)
 
 
-def _train_if_it_pays(state: State, pinned: str | None) -> Decision:
+def decision_stage(state: State, pinned: str | None) -> Decision:
+    """Flow or VEGAS, training included where it may pay; sets ``flow`` of the state."""
     card = state.card
     assert state.vegas is not None
     assert state.points is not None
