@@ -10,12 +10,12 @@ from plugin.training.config import TrainingConfig
 
 __all__ = ["Budget", "estimate_training_seconds", "flow_spec", "least_evaluations", "split_budget"]
 
-# Calibrated on one core with AVX2: CPU time of a gradient per point and parameter of the flow, of a density,
+# Calibrated on one core: CPU time of a gradient per point and parameter of the flow, of a density,
 # of the bookkeeping of a step, and of what happens once.
-_GRADIENT = 1.2e-10
-_DENSITY = 4.0e-11
-_SPLINE = 4.0e-8
-_STEP = 3.0e-4
+_GRADIENT = 5.0e-11
+_DENSITY = 1.5e-11
+_SPLINE = 1.0e-8
+_STEP = 6.0e-4
 _ONCE = 0.3
 _IMPORT = 1.5
 
