@@ -36,11 +36,18 @@ def command(
     """
     integrand = load_function(function)
     from plugin.integrator import Integrator, sampler_named
+    from plugin.run.progress import Progress, training_note
 
     chosen = sampler_named(sampler)
 
-    integrator = Integrator(dim * [[lower, upper]], sampler=chosen, seed=seed)
-    result = integrator(integrand, nitn=nitn, neval=neval)
+    with Progress() as progress:
+        integrator = Integrator(
+            dim * [[lower, upper]],
+            sampler=chosen,
+            seed=seed,
+            on_progress=progress.status("Training", "step", "steps", training_note),
+        )
+        result = integrator(integrand, nitn=nitn, neval=neval)
     typer.echo(result.summary())
     typer.echo(f"integral = {result}")
     if integrator.decision is not None:

@@ -24,7 +24,7 @@ from plugin.choice import Decision, Figures, Goal, decide, decide_early, figures
 from plugin.run.events import write_events
 from plugin.run.folder import RunFolder
 from plugin.run.process import build_process
-from plugin.run.progress import Progress
+from plugin.run.progress import Progress, training_note
 from plugin.run.reuse import check_sampler, sampler_metadata
 from plugin.run.summary import summary
 from plugin.training.config import TrainingConfig
@@ -220,7 +220,7 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
         state.streams,
         card.training.evaluations,
         guard=state.guard,
-        on_progress=state.progress.status("Training", "step", "steps", _training_note),
+        on_progress=state.progress.status("Training", "step", "steps", training_note),
     )
     state.training = {
         "steps": trained.steps,
@@ -271,10 +271,6 @@ def _final(measured: Decision, card: Card, pinned: str | None) -> Decision:
 
 def _asked(card: Card, pinned: str | None) -> str:
     return f"pinned to {pinned} by an earlier decision" if pinned else f"the card asks for 'sampler: {card.sampler}'"
-
-
-def _training_note(status: Any) -> str:
-    return f"{status.stage}, held-out rel. std {status.held_out_rsd:.3g}"
 
 
 def _timed(state: State, stage: str, work: Any, *arguments: Any) -> Any:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "training_note"]
 
 
 class Progress:
@@ -49,9 +49,18 @@ class Progress:
 
     def status(self, stage: str, done: str, total: str, note: Callable[[Any], str]) -> Callable[[Any], None]:
         """A callback for a status object: the names of its two counters, and a text made from it."""
-        task = self._bars.add_task(stage, total=None, note="")
+        tasks: list[Any] = []
 
         def update(status: Any) -> None:
-            self._bars.update(task, completed=getattr(status, done), total=getattr(status, total), note=note(status))
+            if not tasks:  # a stage that never comes has no bar
+                tasks.append(self._bars.add_task(stage, total=None, note=""))
+            self._bars.update(
+                tasks[0], completed=getattr(status, done), total=getattr(status, total), note=note(status)
+            )
 
         return update
+
+
+def training_note(status: Any) -> str:
+    """What stands beside the bar of a training."""
+    return f"{status.stage}, held-out rel. std {status.held_out_rsd:.3g}"
