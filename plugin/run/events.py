@@ -13,6 +13,7 @@ from plugin.card import dump_card
 from plugin.choice import Decision
 from plugin.run.folder import RunFolder
 from plugin.run.summary import versions
+from plugin.run.uncertainties import make_record
 
 if TYPE_CHECKING:
     from plugin.run.pipeline import State
@@ -33,6 +34,7 @@ def write_events(
         state.process, sampler, card.integration.evaluations, state.streams, purpose="largest weight",
         guard=state.guard, threads=card.threads,
     )  # fmt: skip
+    record = make_record(state, trials, integral)
     weights = [trials.event_weights[trials.channel == channel] for channel in range(state.process.channels)]
     w_max = largest_weights(weights, policy, state.streams.generator("largest weight policy"))
     progress = state.progress.status("Events", "events", "n_events", _note)
@@ -70,9 +72,10 @@ def write_events(
         versions=versions(),
         seed=card.seed,
         generator=("binnis", versions()["binnis"]),
+        **record.declarations(),
     )
-    write(folder.path / "events.lhe.gz", stream, info, threads=card.threads)
-    return {**stream.totals.as_dict(), "policy": card.unweighting.policy}
+    write(folder.path / "events.lhe.gz", record.events(stream), info, threads=card.threads)
+    return {**stream.totals.as_dict(), "policy": card.unweighting.policy, "uncertainties": record.as_json()}
 
 
 def _note(status: UnweightingStatus) -> str:

@@ -59,7 +59,8 @@ def summary(state: State, integral: Integral, choice: Decision, events: dict[str
         "vegas": figures.get("vegas"),
         "flow": figures.get("flow"),
         "training": state.training or None,
-        "unweighting": events or None,
+        "unweighting": {name: value for name, value in events.items() if name != "uncertainties"} or None,
+        "uncertainties": events.get("uncertainties"),
         "cpu_seconds_by_stage": state.cpu,
         "failures": {
             "evaluations": state.guard.log.evaluations,
