@@ -3,6 +3,7 @@
 from mcbridge.uncertainties.calibration import Calibration, Coverage, calibrate, calibrate_pulls, pulls_of
 from mcbridge.uncertainties.density import BayesianDensity, bayesian_density
 from mcbridge.uncertainties.record import header_block, weight_group, with_uncertainties
+from mcbridge.uncertainties.signs import positive_part
 
 __all__ = [
     "BayesianDensity",
@@ -12,6 +13,7 @@ __all__ = [
     "calibrate",
     "calibrate_pulls",
     "header_block",
+    "positive_part",
     "pulls_of",
     "weight_group",
     "with_uncertainties",

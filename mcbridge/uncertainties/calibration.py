@@ -15,6 +15,7 @@ from mcbridge.integrands.protocol import Array
 from mcbridge.integration.samples import Samples
 from mcbridge.samplers import Sampler
 from mcbridge.uncertainties.density import bayesian_density
+from mcbridge.uncertainties.signs import positive_part
 
 __all__ = ["LEVELS", "Calibration", "Coverage", "calibrate", "calibrate_pulls", "pulls_of", "weighted_quantile"]
 
@@ -131,14 +132,10 @@ def pulls_of(
         the cross section (k,) that the point stands for.
 
     Raises:
-        UserError: there are no replicas, or the integrand is negative somewhere.
+        UserError: there are no replicas, or the integrand is a signed one (:func:`positive_part`).
     """
-    targets = samples.targets
-    if np.any(targets < 0.0):
-        raise UserError(
-            f"the integrand is negative at {int(np.sum(targets < 0.0))} of {len(samples)} points; a density cannot be"
-        )
-    live = samples.select(targets > 0.0)
+    positive = positive_part(samples)[0]
+    live = positive.select(positive.targets > 0.0)
     counts = np.bincount(samples.channel, minlength=len(sampler.channels))
     if not len(live):
         raise UserError("all points for the calibration have weight zero")

@@ -14,7 +14,14 @@ from mcbridge.events import WeightedEvents
 from mcbridge.integrands import Evaluation
 from mcbridge.integration import Integral, Samples
 from mcbridge.samplers import Replicas, Sampler
-from mcbridge.uncertainties import Calibration, calibrate, header_block, weight_group, with_uncertainties
+from mcbridge.uncertainties import (
+    Calibration,
+    calibrate,
+    header_block,
+    positive_part,
+    weight_group,
+    with_uncertainties,
+)
 from mcbridge.uncertainties.record import ATTRIBUTE
 from mcbridge.unweighting import UnweightedChunk
 
@@ -38,7 +45,7 @@ def learn_replicas(state: State, stored: Sampler, sampler: Sampler) -> None:
         sampler: the one that was chosen.
 
     Raises:
-        UserError: the card insists on uncertainties, but the integrand is negative somewhere.
+        UserError: the card insists on uncertainties, but the integrand is a signed one.
     """
     card = state.card.uncertainties
     if card.enabled is False or not card.replicas:
@@ -86,6 +93,7 @@ def _fit(state: State, stored: Sampler, points: Samples, weights: str) -> Replic
     from plugin.training.optimise import DivergedError
 
     card = state.card.uncertainties
+    points, negative = positive_part(points)
     events = Events.of_samples(points, stored, state.process.periodic)
     spec = stored.channels[0].spec
     generator = state.streams.generator("Bayesian flow")
@@ -116,6 +124,7 @@ def _fit(state: State, stored: Sampler, points: Samples, weights: str) -> Replic
         "random_parameters": card.scope,
         "effective_training_events": [float(value) for value in found.n_eff],
         "channel_weights": weights,
+        "negative_share_left_out": negative,
         "steps": steps,
     }
     log.info("Bayesian flow: ELBO per event %.4f, %d replicas", -found.history[-1], card.replicas)

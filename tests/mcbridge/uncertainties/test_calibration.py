@@ -11,7 +11,7 @@ from mcbridge import core
 from mcbridge.errors import UserError
 from mcbridge.integration import Samples
 from mcbridge.samplers import Replicas, Sampler
-from mcbridge.uncertainties import calibrate, calibrate_pulls
+from mcbridge.uncertainties import calibrate, calibrate_pulls, positive_part
 from mcbridge.uncertainties.calibration import weighted_quantile
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_calibrated_is_told():
     sampler = Sampler([core.ChannelSampler(1)], replicas=Replicas(spec, np.zeros((2, 1, spec.parameters))))
     u = np.linspace(0.1, 0.9, 20)[:, None]
     signed = Samples(u, np.zeros(20, dtype=np.int64), u[:, 0] - 0.5, np.ones(20))
-    with pytest.raises(UserError, match="negative at 10 of 20 points"):
+    with pytest.raises(UserError, match=r"10 of 20 event weights are negative, 0\.5 of the integral"):
         calibrate(sampler, signed, [1.0])
 
 
@@ -108,3 +108,12 @@ def test_the_weighted_quantile_is_the_smallest_value_with_enough_weight():
         3,
         3,
     ]
+
+
+def test_a_negligible_share_of_negative_weights_is_left_out_and_stated():
+    u = np.linspace(0.0, 1.0, 1001)[:, None]
+    samples = Samples(u, np.zeros(1001, dtype=np.int64), np.where(u[:, 0] < 0.0005, -1e-2, 1.0), np.full(1001, 2.0))
+    positive, share = positive_part(samples)
+    assert share == pytest.approx(1e-5, rel=1e-2)
+    assert positive.weight.tolist() == [0.0] + 1000 * [1.0]
+    assert positive_part(positive) == (positive, 0.0)
