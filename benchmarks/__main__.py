@@ -6,6 +6,7 @@ import argparse
 from importlib import import_module
 
 BENCHMARKS = {
+    "toys": "Bayesian flow on toy densities whose uncertainty has a known shape",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
 }
 
