@@ -79,6 +79,7 @@ class DrellYan:
     dim = 4
     periodic: tuple[int, ...] = (3,)
     beams = (2212, 2212)
+    alpha_s_power = 0  # of the strong coupling in the squared amplitude
 
     def __init__(
         self,

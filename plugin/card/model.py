@@ -213,6 +213,7 @@ class UncertaintiesCard(Section):
     prior: Positive = Field(1.0, description="standard deviation of the prior of every network weight")
     scope: Literal["all", "output"] = Field("all", description="network weights that are random: all, or last layers")
     steps: Annotated[int, Field(ge=1)] | None = Field(None, description="optimisation steps; null: by the sample size")
+    theory: bool = Field(True, description="write weights of other scales and PDF members, where the process has PDFs")
 
     @field_validator("replicas")
     @classmethod

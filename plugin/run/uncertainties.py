@@ -13,6 +13,7 @@ from mcbridge.errors import UserError
 from mcbridge.events import WeightedEvents
 from mcbridge.integrands import Evaluation
 from mcbridge.integration import Integral, Samples
+from mcbridge.lhe import WeightGroup
 from mcbridge.samplers import Replicas, Sampler
 from mcbridge.uncertainties import (
     Calibration,
@@ -23,6 +24,7 @@ from mcbridge.uncertainties import (
     with_uncertainties,
 )
 from mcbridge.uncertainties.record import ATTRIBUTE
+from mcbridge.uncertainties.theory import THEORY, TheoryWeights
 from mcbridge.unweighting import UnweightedChunk
 
 if TYPE_CHECKING:
@@ -149,6 +151,7 @@ class Record:
         calibration: on points that neither training nor choice has seen, or None.
         note: why there are no uncertainties, or no calibration.
         threads: of the kernel.
+        theory: weights of other scales and PDF members, or None.
     """
 
     sampler: Sampler | None
@@ -156,24 +159,29 @@ class Record:
     calibration: Calibration | None
     note: str
     threads: int
+    theory: TheoryWeights | None = None
 
     def events(self, stream: Iterable[UnweightedChunk]) -> Iterable[WeightedEvents]:
-        """The stream with sigma_stat and replica weights."""
-        if self.sampler is None:
-            return stream
-        return with_uncertainties(stream, self.sampler, self.weights, self.threads)
+        """The stream with sigma_stat, sigma_th and all weights."""
+        events: Iterable[WeightedEvents] = stream
+        if self.sampler is not None:
+            events = with_uncertainties(stream, self.sampler, self.weights, self.threads)
+        return events if self.theory is None else self.theory.apply(events)
 
     def declarations(self) -> dict[str, Any]:
         """The arguments of :class:`mcbridge.lhe.RunInfo` that declare them."""
-        if self.sampler is None or self.sampler.replicas is None:
-            return {}
-        replicas = self.sampler.replicas
-        notes = {"note": self.note} if self.note else {}
-        return {
-            "attributes": (ATTRIBUTE,),
-            "weight_groups": (weight_group(len(replicas)),) if self.weights else (),
-            "blocks": {"binn": header_block("exact", replicas, self.calibration, notes)},
-        }
+        attributes: tuple[str, ...] = ()
+        groups: tuple[WeightGroup, ...] = ()
+        blocks = {}
+        if self.sampler is not None and self.sampler.replicas is not None:
+            replicas = self.sampler.replicas
+            notes = {"note": self.note} if self.note else {}
+            attributes = (ATTRIBUTE,)
+            groups = (weight_group(len(replicas)),) if self.weights else ()
+            blocks["binn"] = header_block("exact", replicas, self.calibration, notes)
+        if self.theory is not None:
+            attributes, groups = (*attributes, THEORY), (*groups, *self.theory.groups)
+        return {"attributes": attributes, "weight_groups": groups, "blocks": blocks}
 
     def as_json(self) -> dict[str, Any]:
         """For the summary of the run."""
@@ -184,6 +192,7 @@ class Record:
             "note": self.note,
             **({} if replicas is None else replicas.information),
             "calibration": None if self.calibration is None else self.calibration.as_json(),
+            "theory": None if self.theory is None else self.theory.as_json(),
         }
 
 
@@ -197,8 +206,9 @@ def make_record(state: State, trials: Samples, integral: Integral) -> Record:
         integral: with the integral of every channel.
     """
     card = state.card.uncertainties
+    theory = TheoryWeights.of_process(state.process.integrand) if card.theory and card.enabled is not False else None
     if state.uncertain is None:
-        return Record(None, False, None, state.uncertain_note, state.card.threads)
+        return Record(None, False, None, state.uncertain_note, state.card.threads, theory)
     calibration, note = None, ""
     try:
         calibration = calibrate(
@@ -210,4 +220,4 @@ def make_record(state: State, trials: Samples, integral: Integral) -> Record:
     except UserError as error:
         note = f"not calibrated: {error}"
         log.warning(note)
-    return Record(state.uncertain, card.weights, calibration, note, state.card.threads)
+    return Record(state.uncertain, card.weights, calibration, note, state.card.threads, theory)
