@@ -21,6 +21,7 @@ class Toy(ABC):
         peak: where the uncertainty is largest before its minimum is looked for.
         window: where the minimum must be.
         label: of the physical coordinate.
+        blocks: affine coupling blocks that the density needs.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Toy(ABC):
     peak: tuple[float, float]
     window: tuple[float, float]
     label: str
+    blocks: int = 4
 
     @abstractmethod
     def sample(self, n: int, generator: np.random.Generator) -> Array:
@@ -115,6 +117,7 @@ class Ring(Toy):
     name, judged, peak, window = "ring", (1.5, 6.0), (2.0, 3.4), (3.8, 4.2)
     axis = np.linspace(1.5, 6.5, 101)
     label = "r"
+    blocks = 8
     centre, width = np.array([0.0, 2.55]), np.array([2.92, 1.44]) / 1.814
 
     def sample(self, n: int, generator: np.random.Generator) -> Array:

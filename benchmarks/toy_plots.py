@@ -50,8 +50,8 @@ def _density(panel: Any, result: ToyResult) -> None:
 def _sigma(panel: Any, result: ToyResult) -> None:
     axis = result.toy.axis
     mean, spread = result.sigma.mean(axis=1), result.sigma.std(axis=1)
-    panel.fill_between(axis, mean - spread, mean + spread, alpha=0.4, color="tab:blue", label="lines")
-    panel.plot(axis, mean, color="tab:blue", label=r"$\sigma_\mathrm{pred}$")
+    panel.fill_between(axis, mean - spread, mean + spread, alpha=0.3, color="tab:blue", label="single lines")
+    panel.plot(axis, result.physical, color="tab:blue", label=r"$\sigma_\mathrm{pred}$")
     panel.plot(axis, result.fit, color="tab:green", label="fit")
     inner = (axis >= result.toy.judged[0]) & (axis <= result.toy.judged[1])
     panel.axvspan(*result.toy.window, color="gold", alpha=0.3, label="minimum expected")

@@ -1,7 +1,11 @@
 """Toy densities of the Bayesian flow: densities, shapes of sigma, and its size at several sample sizes.
 
 The paper's set-up (arXiv:2104.04543, section 3.1, appendix C): affine coupling blocks, standard normal prior, the same
-number of weight updates for every sample size. Sigma is averaged over 41 lines of constant trivial coordinate.
+number of weight updates for every sample size. Of several trainings the one with the largest ELBO is taken.
+
+Two sigmas are read on 41 lines of constant trivial coordinate: that of the density averaged over the lines, which is
+the uncertainty in the physical direction that the fits describe; and the average of the sigmas of all lines, which also
+holds what the flow does not know of the trivial direction, and whose size the paper gives.
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ class ToyResult:
         toy, events: what was learned, and from how many events.
         mean: (axis, lines), mean density.
         sigma: (axis, lines), its standard deviation over the replicas.
+        physical: (axis,), standard deviation over the replicas of the density averaged over the lines.
+        elbo: of an event.
         fitted: errors of the parameters in the fit to sigma, by name.
         seconds: CPU time of the training [s].
     """
@@ -46,6 +52,8 @@ class ToyResult:
     events: int
     mean: Array
     sigma: Array
+    physical: Array
+    elbo: float
     fitted: dict[str, float]
     seconds: float
 
@@ -69,28 +77,32 @@ class ToyResult:
         return float(np.interp(value, self.toy.axis, self.sigma.mean(axis=1)))
 
 
-def train_toy(toy: Toy, events: int, seed: int, blocks: int, steps: int, replicas: int) -> ToyResult:
+def train_toy(toy: Toy, events: int, seed: int, mean_steps: int, steps: int, replicas: int, restarts: int) -> ToyResult:
     """Train on a sample of a toy; see :class:`ToyResult`.
 
     Arguments:
-        blocks: affine coupling blocks.
-        steps: updates, half of them with means alone.
+        seed: of sample and trainings.
+        mean_steps, steps: updates of the means alone, and of means and widths.
         replicas: weight draws from which sigma is read.
+        restarts: trainings from different initial numbers.
     """
     generator = np.random.default_rng([seed, events])
-    spec = core.FlowSpec(2, kind="affine", blocks=blocks, hidden=32, layers=3)
+    spec = core.FlowSpec(2, kind="affine", blocks=toy.blocks, hidden=32, layers=3)
     sample = Events.unweighted(toy.to_flow(toy.sample(events, generator))[0])
     start = time.process_time()
-    config = BayesianConfig(mean_steps=steps // 2, steps=steps - steps // 2, batch=512, draws=4)
-    flow = fit(spec, identity_parameters(spec, 1, generator), sample, config, generator).flow
+    config = BayesianConfig(mean_steps=mean_steps, steps=steps, batch=512, draws=4)
+    trainings = [fit(spec, identity_parameters(spec, 1, generator), sample, config, generator) for _ in range(restarts)]
+    best = min(trainings, key=lambda found: found.history[-1])
     seconds = time.process_time() - start
     points, jacobian = toy.to_flow(toy.lines(toy.axis, LINES))
     flat = np.ascontiguousarray(points.reshape(-1, 2), dtype=np.float32)
-    parameters = flow.replicas(replicas, generator)[:, 0]
+    parameters = best.flow.replicas(replicas, generator)[:, 0]
     log_q = np.stack([core.log_density(spec, own, flat)[1] for own in parameters])
     densities = np.exp(log_q.astype(np.float64)).reshape(replicas, *jacobian.shape) * jacobian
     sigma = densities.std(axis=0, ddof=1)
-    return ToyResult(toy, events, densities.mean(axis=0), sigma, _fit(toy, sigma.mean(axis=1)), seconds)
+    physical = densities.mean(axis=2).std(axis=0, ddof=1)
+    fitted = _fit(toy, physical)
+    return ToyResult(toy, events, densities.mean(axis=0), sigma, physical, -best.history[-1], fitted, seconds)
 
 
 def _fit(toy: Toy, sigma: Array) -> dict[str, float]:
@@ -109,8 +121,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=300_000, help="training events [300000]")
     parser.add_argument("--no-sizes", action="store_true", help="leave out the kicker at 10k, 100k and 1M events")
     parser.add_argument("--seed", type=int, default=1, help="seed [1]")
-    parser.add_argument("--blocks", type=int, default=8, help="affine coupling blocks [8]")
-    parser.add_argument("--steps", type=int, default=12_000, help="weight updates [12000]")
+    parser.add_argument("--mean-steps", type=int, default=4000, help="updates of the means alone [4000]")
+    parser.add_argument("--steps", type=int, default=1500, help="updates of means and widths [1500]")
+    parser.add_argument("--restarts", type=int, default=4, help="trainings, of which the best ELBO counts [4]")
     parser.add_argument("--replicas", type=int, default=300, help="weight draws from which sigma is read [300]")
     parser.add_argument("--plots", metavar="DIR", help="draw densities, sigma and relative sigma as PNG files")
 
@@ -118,26 +131,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train the toys, print two tables, draw the figures."""
     names = arguments.toy or list(TOYS)
-    options = (arguments.seed, arguments.blocks, arguments.steps, arguments.replicas)
+    options = (arguments.seed, arguments.mean_steps, arguments.steps, arguments.replicas, arguments.restarts)
     results = [train_toy(TOYS[name], arguments.events, *options) for name in names]
     rows: list[list[Any]] = []
-    content: dict[str, Any] = {"settings": {"events": arguments.events, "blocks": options[1], "steps": options[2]}}
+    content: dict[str, Any] = {
+        "settings": {"events": arguments.events, "mean_steps": arguments.mean_steps, "steps": arguments.steps}
+    }
     for result in results:
-        toy, place = result.toy, result.toy.minimum(result.sigma.mean(axis=1))
+        toy, place = result.toy, result.toy.minimum(result.physical)
         low, high = toy.window
         fitted = ", ".join(f"{name} {value:.2g}" for name, value in result.fitted.items())
         verdict = "yes" if low <= place <= high else "no"
-        rows.append([toy.name, place, f"{low} to {high}", verdict, result.covered, fitted, result.seconds])
+        lines = toy.minimum(result.sigma.mean(axis=1))
+        rows.append([toy.name, place, f"{low} to {high}", verdict, lines, result.covered, fitted, result.seconds])
         content[toy.name] = {
             "minimum": place,
+            "minimum_of_lines": lines,
+            "elbo": result.elbo,
             "window": [low, high],
             "covered_within_two_sigma": result.covered,
             "fit": result.fitted,
             "axis": toy.axis.tolist(),
             "density": result.mean.mean(axis=1).tolist(),
-            "sigma": result.sigma.mean(axis=1).tolist(),
+            "sigma": result.physical.tolist(),
+            "sigma_of_lines": result.sigma.mean(axis=1).tolist(),
         }
-    columns = ["toy", "least sigma at", "expected", "inside", "within 2 sigma", "errors in the fit", "CPU s"]
+    columns = [
+        "toy",
+        "least sigma at",
+        "expected",
+        "inside",
+        "of lines at",
+        "within 2 sigma",
+        "errors in the fit",
+        "CPU s",
+    ]
     print_table(f"Bayesian flow on {arguments.events} events", columns, rows)
     if not arguments.no_sizes:
         sizes = [train_toy(TOYS["kicker"], events, *options) for events in SIZES]

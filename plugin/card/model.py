@@ -238,6 +238,9 @@ class Card(Section):
     sampler: Literal["auto", "flow", "vegas"] = Field(
         "auto", description="auto measures both and takes the one that costs less CPU time per unweighted event"
     )
+    mode: Literal["exact", "surrogate"] = Field(
+        "exact", description="exact: events are unweighted with the amplitude; surrogate: drawn from the flow alone"
+    )
     events: Annotated[int, Field(ge=0)] = Field(10_000, description="unweighted events to write")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="seed of all random numbers")
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads of the flow kernel")
@@ -256,3 +259,9 @@ class Card(Section):
         if isinstance(data, dict) and isinstance(data.get("process"), str):
             return {**data, "process": {"name": data["process"]}}
         return data
+
+    @model_validator(mode="after")
+    def _surrogate_needs_replicas(self) -> Card:
+        if self.mode == "surrogate" and (self.uncertainties.enabled is False or not self.uncertainties.replicas):
+            raise ValueError("mode: surrogate draws events from the Bayesian flow, which uncertainties switches off")
+        return self

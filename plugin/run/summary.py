@@ -34,6 +34,7 @@ def summary(state: State, integral: Integral, choice: Decision, events: dict[str
     }
     return {
         "process": state.card.process.name,
+        "mode": state.card.mode,
         "cross_section_pb": integral.mean,
         "cross_section_error_pb": integral.error,
         "sampler": choice.sampler,

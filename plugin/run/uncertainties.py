@@ -13,7 +13,7 @@ from mcbridge.errors import UserError
 from mcbridge.events import WeightedEvents
 from mcbridge.integrands import Evaluation
 from mcbridge.integration import Integral, Samples
-from mcbridge.lhe import WeightGroup
+from mcbridge.lhe import RunInfo, WeightGroup, write
 from mcbridge.samplers import Replicas, Sampler
 from mcbridge.uncertainties import (
     Calibration,
@@ -24,13 +24,15 @@ from mcbridge.uncertainties import (
     with_uncertainties,
 )
 from mcbridge.uncertainties.record import ATTRIBUTE
+from mcbridge.uncertainties.surrogate import SurrogateEvents
 from mcbridge.uncertainties.theory import THEORY, TheoryWeights
 from mcbridge.unweighting import UnweightedChunk
 
 if TYPE_CHECKING:
+    from plugin.run.folder import RunFolder
     from plugin.run.pipeline import State
 
-__all__ = ["Record", "learn_replicas", "make_record"]
+__all__ = ["Record", "learn_replicas", "make_record", "write_surrogate"]
 
 log = logging.getLogger("plugin.run")
 
@@ -57,7 +59,7 @@ def learn_replicas(state: State, stored: Sampler, sampler: Sampler) -> None:
     try:
         state.uncertain_note = _learn(state, stored, sampler)
     except UserError as error:
-        if card.enabled is True:
+        if _insists(state):
             raise
         stored.replicas = None
         state.uncertain_note = str(error)
@@ -78,13 +80,18 @@ def _learn(state: State, stored: Sampler, sampler: Sampler) -> str:
         return ""
     if state.points is None:
         return "the sampler file holds no replicas"
-    if not stored.has_flow and card.enabled == "auto":
+    if not stored.has_flow and not _insists(state):
         return "no flow was trained"
     if not stored.channels[0].continuous:
         return "the integrand has no continuous coordinate for a flow"
     stored.replicas = _fit(state, stored, _with_channel_weights(state.points, sampler), weights)
     state.points = None
     return "" if stored.replicas is not None else "the fit of the Bayesian flow diverged"
+
+
+def _insists(state: State) -> bool:
+    """Whether a run without a Bayesian flow is not what the card asks for."""
+    return state.card.uncertainties.enabled is True or state.card.mode == "surrogate"
 
 
 def _fit(state: State, stored: Sampler, points: Samples, weights: str) -> Replicas | None:
@@ -152,6 +159,8 @@ class Record:
         note: why there are no uncertainties, or no calibration.
         threads: of the kernel.
         theory: weights of other scales and PDF members, or None.
+        mode: ``"exact"`` or ``"surrogate"``.
+        shares: (channels,), integrals of the channels.
     """
 
     sampler: Sampler | None
@@ -160,6 +169,8 @@ class Record:
     note: str
     threads: int
     theory: TheoryWeights | None = None
+    mode: str = "exact"
+    shares: tuple[float, ...] = ()
 
     def events(self, stream: Iterable[UnweightedChunk]) -> Iterable[WeightedEvents]:
         """The stream with sigma_stat, sigma_th and all weights."""
@@ -178,7 +189,7 @@ class Record:
             notes = {"note": self.note} if self.note else {}
             attributes = (ATTRIBUTE,)
             groups = (weight_group(len(replicas)),) if self.weights else ()
-            blocks["binn"] = header_block("exact", replicas, self.calibration, notes)
+            blocks["binn"] = header_block(self.mode, replicas, self.calibration, notes)
         if self.theory is not None:
             attributes, groups = (*attributes, THEORY), (*groups, *self.theory.groups)
         return {"attributes": attributes, "weight_groups": groups, "blocks": blocks}
@@ -187,7 +198,7 @@ class Record:
         """For the summary of the run."""
         replicas = None if self.sampler is None else self.sampler.replicas
         return {
-            "mode": "exact",
+            "mode": self.mode,
             "replicas": 0 if replicas is None else len(replicas),
             "note": self.note,
             **({} if replicas is None else replicas.information),
@@ -210,14 +221,39 @@ def make_record(state: State, trials: Samples, integral: Integral) -> Record:
     if state.uncertain is None:
         return Record(None, False, None, state.uncertain_note, state.card.threads, theory)
     calibration, note = None, ""
+    integrals = tuple(channel.mean for channel in integral.channels)
     try:
-        calibration = calibrate(
-            state.uncertain, trials, [channel.mean for channel in integral.channels], state.card.threads
-        )
+        calibration = calibrate(state.uncertain, trials, integrals, state.card.threads)
         log.info("calibration: %s", calibration)
         for warning in calibration.warnings:
             log.warning("calibration: %s", warning)
     except UserError as error:
         note = f"not calibrated: {error}"
         log.warning(note)
-    return Record(state.uncertain, card.weights, calibration, note, state.card.threads, theory)
+    return Record(
+        state.uncertain, card.weights, calibration, note, state.card.threads, theory, state.card.mode, integrals
+    )
+
+
+def write_surrogate(state: State, folder: RunFolder, record: Record, info: RunInfo) -> dict[str, Any]:
+    """Write events that are drawn from the Bayesian density alone; what there is to say of them.
+
+    The cross section is that of the integration; the amplitude is not evaluated for any event.
+
+    Raises:
+        UserError: there is no Bayesian flow, or the process does not know its cuts without the amplitude.
+    """
+    card = state.card
+    if record.sampler is None:
+        raise UserError(f"mode: surrogate: there is no Bayesian flow to draw events from ({record.note})")
+    process: Any = state.process.integrand
+    stream = SurrogateEvents(process, record.sampler, record.shares, card.events, state.streams, card.threads)
+    write(folder.path / "events.lhe.gz", record.events(stream), info, threads=card.threads)
+    return {
+        "events": card.events,
+        "trials": stream.drawn,
+        "efficiency": 1.0 - stream.leaked,
+        "outside_the_cuts": stream.leaked,
+        "policy": "surrogate",
+        "uncertainties": record.as_json(),
+    }

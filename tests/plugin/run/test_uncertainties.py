@@ -110,3 +110,36 @@ def test_a_signed_integrand_gets_none_and_says_so(here, monkeypatch):
 def test_one_replica_is_refused_by_the_card():
     with pytest.raises(ValueError, match="one replica has no spread"):
         Card.model_validate({"uncertainties": {"replicas": 1}})
+
+
+class PairsWithCuts(Pairs):
+    """A process that knows all its points to be inside."""
+
+    def inside(self, u, channel):
+        return np.ones(len(u), dtype=bool)
+
+
+def test_surrogate_events_come_from_the_flow_alone_and_are_marked(here, monkeypatch):
+    monkeypatch.setattr(pipeline, "build_process", lambda card: PairsWithCuts())
+    exact = run(card(), here / "exact", quiet=True)
+    result = run(card(card={"mode": "surrogate"}), here / "surrogate", quiet=True)
+    assert result.summary["mode"] == "surrogate"
+    # 500 events cost no evaluation beyond those that fixed the largest weight
+    assert (
+        exact.summary["amplitude_evaluations"] - result.summary["amplitude_evaluations"]
+        == (exact.summary["unweighting"]["trials"])
+    )
+    file = events(result)
+    assert json.loads(file.header["binn"])["mode"] == "surrogate"
+    assert json.loads(file.header["binnis"])["figures"]["mode"] == "surrogate"
+    found = file.load()
+    assert found.weight == pytest.approx(np.full(500, result.summary["cross_section_pb"]))
+    cos = found.momenta[:, 2, 3] / 50.0
+    assert ((1 + cos) / 2).mean() == pytest.approx(0.75, abs=4 * np.sqrt(3 / 80 / 500) + 0.03)  # of 3 u^2
+    with pytest.raises(ValueError, match="draws events from the Bayesian flow"):
+        card(replicas=0, card={"mode": "surrogate"})
+
+
+def test_a_process_without_a_test_of_its_cuts_has_no_surrogate(here):
+    with pytest.raises(UserError, match="does not know which points lie inside its cuts"):
+        run(card(card={"mode": "surrogate"}), here / "out", quiet=True)
