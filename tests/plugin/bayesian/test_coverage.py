@@ -9,6 +9,9 @@ from mcbridge.integration import Guard, fresh_weights, integrate
 from mcbridge.random import Streams
 from mcbridge.samplers import Replicas, survey
 from mcbridge.uncertainties import bayesian_density, calibrate, positive_part
+from mcbridge.uncertainties.band import uncertainty_band
+from mcbridge.uncertainties.surrogate import SurrogateEvents
+from mcbridge.unweighting import largest_weights, policy_named, unweight
 from plugin.bayesian import BayesianConfig, Events, fit
 from plugin.training import TrainingConfig, train
 from tests.plugin.conftest import KNOWN
@@ -68,3 +71,51 @@ def test_drell_yan_is_covered_after_calibration():
 
     _, _, found = calibration_of(DrellYan(), 200_000, 1500, 100_000)
     check(found)
+
+
+def observables(momenta):
+    """Ten observables (n,) of lepton pairs, by name."""
+    minus, plus = momenta[:, 2], momenta[:, 3]
+    pair = minus + plus
+
+    def pt(p):
+        return np.hypot(p[:, 1], p[:, 2])
+
+    return {
+        "mass": np.sqrt(pair[:, 0] ** 2 - np.sum(pair[:, 1:] ** 2, axis=1)),
+        "rapidity": np.arctanh(pair[:, 3] / pair[:, 0]),
+        "pT": pt(minus),
+        "eta of l-": np.arcsinh(minus[:, 3] / pt(minus)),
+        "eta of l+": np.arcsinh(plus[:, 3] / pt(plus)),
+        "difference in eta": np.arcsinh(minus[:, 3] / pt(minus)) - np.arcsinh(plus[:, 3] / pt(plus)),
+        "phi": np.arctan2(minus[:, 2], minus[:, 1]),
+        "energy of l-": np.log(minus[:, 0]),
+        "larger energy": np.log(np.maximum(minus[:, 0], plus[:, 0])),
+        "energy of the pair": np.log(pair[:, 0]),
+    }
+
+
+@pytest.mark.slow
+def test_the_band_of_surrogate_events_covers_the_exact_distributions_of_drell_yan():
+    from mcbridge.processes.drell_yan import DrellYan
+
+    process = DrellYan()
+    sampler = with_replicas(process, 200_000, 1500)
+    n = 100_000
+    trials = fresh_weights(process, sampler, 50_000, Streams(3), purpose="largest weight")
+    policy = policy_named("quantile", quantile=1e-3)
+    w_max = largest_weights([trials.event_weights], policy, np.random.default_rng(1))
+    exact = np.concatenate([chunk.batch.momenta for chunk in unweight(process, sampler, w_max, n, Streams(4))])
+    chunks = list(SurrogateEvents(process, sampler, [1.0], n, Streams(5)))
+    momenta = np.concatenate([chunk.batch.momenta for chunk in chunks])
+    u, channel = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("u", "channel"))
+    ratios = bayesian_density(sampler, u, channel).ratios
+    truth = observables(exact)
+    for name, values in observables(momenta).items():
+        edges = np.quantile(truth[name], np.linspace(0.0, 1.0, 9))
+        band = uncertainty_band(values, ratios, edges, np.ones(n))
+        expected = np.histogram(truth[name], edges)[0]
+        counting = np.sqrt(expected + band.values)
+        pulls = (band.values - expected) / np.hypot(band.sigma, counting)
+        assert np.sqrt(np.mean(pulls**2)) < 1.6, (name, pulls)
+        assert np.abs(pulls).max() < 4.0, (name, pulls)
