@@ -19,6 +19,7 @@ class Toy(ABC):
         axis: values of the physical coordinate at which the uncertainty is read.
         judged: range of the physical coordinate without its boundaries.
         peak: where the uncertainty is largest before its minimum is looked for.
+        until: up to where the minimum is looked for.
         window: where the minimum must be.
         label: of the physical coordinate.
         blocks: affine coupling blocks that the density needs.
@@ -28,6 +29,7 @@ class Toy(ABC):
     axis: Array
     judged: tuple[float, float]
     peak: tuple[float, float]
+    until: float
     window: tuple[float, float]
     label: str
     blocks: int = 4
@@ -56,7 +58,7 @@ class Toy(ABC):
         """Where the uncertainty is least beyond its largest value in ``peak``, boundaries cut away."""
         start = np.flatnonzero((self.axis >= self.peak[0]) & (self.axis <= self.peak[1]))
         first = start[np.argmax(sigma[start])]
-        rest = np.flatnonzero((np.arange(len(self.axis)) >= first) & (self.axis <= self.judged[1]))
+        rest = np.flatnonzero((np.arange(len(self.axis)) >= first) & (self.axis <= self.until))
         place = int(rest[np.argmin(sigma[rest])])
         if place in (0, len(self.axis) - 1):
             return float(self.axis[place])
@@ -71,6 +73,7 @@ class Ramp(Toy):
     """A density of x on the unit square, flat in y."""
 
     axis = np.linspace(0.02, 0.98, 97)
+    until = 0.9
     label = "x"
 
     def to_flow(self, points: Array) -> tuple[Array, Array]:
@@ -100,6 +103,7 @@ class Kicker(Ramp):
     """``p = 3 x^2``."""
 
     name, judged, peak, window = "kicker", (0.2, 0.9), (0.25, 0.5), (0.58, 0.75)
+    blocks = 8
 
     def sample(self, n: int, generator: np.random.Generator) -> Array:
         return np.stack([np.cbrt(generator.random(n)), generator.random(n)], axis=1)
@@ -116,6 +120,7 @@ class Ring(Toy):
 
     name, judged, peak, window = "ring", (1.5, 6.0), (2.0, 3.4), (3.8, 4.2)
     axis = np.linspace(1.5, 6.5, 101)
+    until = 4.9
     label = "r"
     blocks = 8
     centre, width = np.array([0.0, 2.55]), np.array([2.92, 1.44]) / 1.814
