@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from mcbridge.errors import UserError, nearest
 from mcbridge.integrands import FunctionIntegrand
 from mcbridge.integrands.metered import Metered
 from mcbridge.integration import Guard, fresh_weights
 from mcbridge.integration import Integrator as McbridgeIntegrator
-from mcbridge.random import Streams
+from mcbridge.integration.vegas_plus import adaptive_map, stratified_rsd
 from mcbridge.samplers import Sampler, survey
 from plugin.choice import Decision, Figures, Goal, decide, decide_early, figures_of_channels
+
+if TYPE_CHECKING:
+    from plugin.training import TrainingStatus
 
 __all__ = ["Integrator", "sampler_named"]
 
@@ -38,14 +44,16 @@ class Integrator(McbridgeIntegrator):
     A call uses ``nitn x neval`` evaluations of the integrand in all, survey, training and choice included. With
     ``sampler="auto"`` the time of the integrand is measured first; where the whole call is cheaper than a training,
     vegas does it alone. Otherwise a VEGAS map is adapted, a flow is trained on top of it, both are compared on fresh
-    points, and the rest of the evaluations is integrated with the better map, frozen. A second call with the same
-    object uses the map that the first one has found, as with vegas.
+    points (VEGAS with its stratification), and the rest of the evaluations is integrated with the better one: the
+    frozen flow, or VEGAS from the adapted grid on. A second call for the same function goes on with what the first one
+    has found, as with vegas; where the first one was too short for a training, the question is asked again.
 
     Arguments:
         domain: the region of integration, in any form ``vegas.Integrator`` takes.
         sampler: ``"auto"``, ``"flow"``, ``"vegas"``, or a trained :class:`mcbridge.samplers.Sampler`.
         seed: seed of all random numbers; None for a fresh one.
         threads: threads of the flow kernel.
+        on_progress: called with a :class:`plugin.training.TrainingStatus` while a flow is trained.
         options: those of ``vegas.Integrator`` (``nitn``, ``neval``, ...).
 
     Attributes:
@@ -61,6 +69,7 @@ class Integrator(McbridgeIntegrator):
         sampler: Literal["auto", "flow", "vegas"] | Sampler = "auto",
         seed: int | None = None,
         threads: int = 1,
+        on_progress: Callable[[TrainingStatus], None] | None = None,
         **options: Any,
     ) -> None:
         if isinstance(sampler, str):
@@ -68,10 +77,11 @@ class Integrator(McbridgeIntegrator):
         super().__init__(domain, sampler=sampler if isinstance(sampler, Sampler) else None, seed=seed, **options)
         self.mode = sampler if isinstance(sampler, str) else "given"
         self.threads = threads
+        self.on_progress = on_progress
         self.decision: Decision | None = None
+        self._function: Callable[..., Any] | None = None
         if self.mode == "given":
             self.decision = _asked("flow", "a trained sampler was given")
-        self._calls = 0
 
     def __call__(self, function: Callable[..., Any], save: Any = None, saveall: Any = None, **options: Any) -> Any:
         """Integrate a function.
@@ -86,13 +96,11 @@ class Integrator(McbridgeIntegrator):
         Raises:
             AmplitudeError: the function raises, returns the wrong shape or too many non-finite numbers.
         """
-        self._calls += 1
-        if self.mode in ("vegas", "given") or self.decision is not None:
-            if self.decision is None:
-                self.decision = _asked("vegas", "the caller asked for sampler='vegas'")
-            return super().__call__(function, save=save, saveall=saveall, **options)
         if options:
             self.set(**options)
+        if not self._undecided(function):
+            return super().__call__(function, save=save, saveall=saveall)
+        self.sampler, self._function = None, function
         integrand = Metered(FunctionIntegrand(function, self.domain))
         total = self.nitn * self.neval
         spent = self._prepare(integrand, total)
@@ -105,74 +113,85 @@ class Integrator(McbridgeIntegrator):
         result.sum_neval += spent  # what survey, training and choice have cost counts as well
         return result
 
+    def _undecided(self, function: Callable[..., Any]) -> bool:
+        if self.mode == "vegas":
+            self.decision = _asked("vegas", "the caller asked for sampler='vegas'")
+        if self.mode in ("vegas", "given"):
+            return False
+        return self.decision is None or self.decision.stage == "after survey" or function is not self._function
+
     def _prepare(self, integrand: Metered, total: int) -> int:
         """Survey, training and choice; sets ``sampler`` and ``decision``, returns the evaluations spent."""
-        from plugin.training.cost import estimate_training_seconds, split_budget
+        from plugin.training.cost import estimate_training_seconds, least_evaluations, split_budget
 
-        streams = Streams(self.seed if self.seed is not None else Streams.fresh().seed)
-        guard = Guard(minimum_points=min(1000, total))
+        guard = Guard(max_failure_fraction=self.max_failure_fraction, minimum_points=min(1000, total))
+        least = least_evaluations(choice=True)
+        if self.mode == "auto" and total < least:
+            self.decision = _cheap(f"{total} evaluations are too few to train a flow, which takes at least {least}")
+            return 0
         budget = split_budget(total, choice=True)
         training_seconds = estimate_training_seconds(integrand.dim, budget.survey + budget.training)
         if self.mode == "auto":
             probe = max(10, min(1000, total // 100))
-            generator = streams.generator("probe")
-            integrand(generator.random((probe, integrand.dim)), 0)
+            integrand(self.streams.generator("probe").random((probe, integrand.dim)), 0)
             whole = integrand.seconds_per_evaluation * total
             if whole < training_seconds:
-                self.decision = Decision(
-                    "vegas",
-                    "vegas",
+                self.decision = _cheap(
                     f"all {total} evaluations take about {whole:.2g} s of CPU time, less than training a flow "
-                    f"({training_seconds:.2g} s)",
-                    {"vegas": whole},
-                    {},
-                    "after survey",
+                    f"({training_seconds:.2g} s)"
                 )
                 return integrand.evaluations
-        found = survey(integrand, budget.survey, streams, guard=guard)
-        vegas = self._figures(integrand, found.sampler, budget.choice, streams, guard, "choice vegas")
+        found = survey(integrand, budget.survey, self.streams, guard=guard)
+        if not np.any(found.samples.weight):
+            self.decision = _cheap("all points of the survey have weight 0, so there is nothing to learn")
+            return integrand.evaluations
+        # Where VEGAS is chosen, it goes on from the grid of the survey and keeps its stratification.
+        self.vegas.set(map=adaptive_map(found.sampler.channels[0], self.domain.limits))
+        stratified = self._figures_of_vegas(integrand, found.sampler, budget.choice, guard)
         goal = Goal(0, total - integrand.evaluations)
         if self.mode == "auto":
-            early = decide_early(vegas, goal, training_seconds, budget.training + budget.choice)
+            early = decide_early(stratified, goal, training_seconds, budget.training + budget.choice)
             if early is not None:
-                self._use(found.sampler, early)
+                self.decision = early
                 return integrand.evaluations
         from plugin.training import TrainingConfig, train
 
+        config = TrainingConfig(threads=self.threads)
         trained = train(
-            integrand,
-            found.sampler,
-            found.samples,
-            TrainingConfig(threads=self.threads),
-            streams,
-            budget.training,
-            guard=guard,
+            integrand, found.sampler, found.samples, config, self.streams, budget.training, guard, self.on_progress
         )
         if trained.diverged:
             reason = f"the training of the flow diverged ({trained.reason}); VEGAS takes over"
-            self._use(found.sampler, Decision("vegas", "vegas", reason, {}, {"vegas": vegas}, "after training"))
+            self.decision = Decision("vegas", "vegas", reason, {}, {"vegas": stratified}, "after training")
             return integrand.evaluations
-        flow = self._figures(integrand, trained.sampler, budget.choice, streams, guard, "choice flow")
-        measured = decide(vegas, flow, Goal(0, total - integrand.evaluations))
+        flow = self._figures(integrand, trained.sampler, budget.choice, guard, "choice flow")
+        measured = decide(stratified, flow, Goal(0, total - integrand.evaluations))
         if self.mode == "flow":
             reason = f"the caller asked for sampler='flow'; measured: {measured.reason}"
             measured = Decision("flow", measured.measured, reason, measured.seconds, measured.figures, "pinned")
-        self._use(trained.sampler if measured.sampler == "flow" else found.sampler, measured)
+        self.decision = measured
+        if measured.sampler == "flow":
+            self.sampler = trained.sampler
         return integrand.evaluations
 
-    def _use(self, sampler: Sampler, decision: Decision) -> None:
-        self.sampler = sampler
-        self.decision = decision
-
-    def _figures(
-        self, integrand: Metered, sampler: Sampler, points: int, streams: Streams, guard: Guard, purpose: str
-    ) -> Figures:
+    def _figures(self, integrand: Metered, sampler: Sampler, points: int, guard: Guard, purpose: str) -> Figures:
         """Figures of merit on fresh points, which enter neither training nor integral."""
         start = time.process_time()
-        sampler.draw(0, points, streams.generator("sampling cost"))
+        sampler.draw(0, points, self.streams.generator("sampling cost"))
         drawing = (time.process_time() - start) / points
-        fresh = fresh_weights(integrand, sampler, points, streams, purpose=purpose, guard=guard)
+        fresh = fresh_weights(integrand, sampler, points, self.streams, purpose=purpose, guard=guard)
         return figures_of_channels([fresh.event_weights], integrand.seconds_per_evaluation + drawing)
+
+    def _figures_of_vegas(self, integrand: Metered, sampler: Sampler, points: int, guard: Guard) -> Figures:
+        """The same for VEGAS+: half of the points are independent, half show what its stratification is worth."""
+        independent = self._figures(integrand, sampler, points // 2, guard, "choice vegas")
+        generator = self.streams.generator("choice stratified")
+        rsd = stratified_rsd(integrand, sampler.channels[0], points - points // 2, generator)
+        return replace(independent, rsd=min(independent.rsd, rsd))
+
+
+def _cheap(reason: str) -> Decision:
+    return Decision("vegas", "vegas", reason, {}, {}, "after survey")
 
 
 def _asked(sampler: Literal["flow", "vegas"], reason: str) -> Decision:

@@ -21,7 +21,7 @@ from mcbridge.integration.integral import (
     vegas_result,
 )
 from mcbridge.integration.integrate import fresh_weights, integrate
-from mcbridge.integration.vegas_plus import Budget, GuardedFunction
+from mcbridge.integration.vegas_plus import Budget, GuardedFunction, adaptive_map
 from mcbridge.random import Streams
 from mcbridge.samplers.sampler import Sampler
 
@@ -143,15 +143,7 @@ class Integrator:
         """The adapted map from the unit hypercube to the region: that of vegas, or the VEGAS part of the sampler."""
         if self.sampler is None:
             return self.vegas.map
-        channel = self.sampler.channels[0]
-        grid = [np.array([0.0, 1.0]) for _ in range(self.domain.dim)]
-        if channel.grid is not None:
-            for axis, knots in zip(channel.continuous, channel.grid, strict=True):
-                grid[axis] = knots
-        limits = self.domain.limits
-        return vegas.AdaptiveMap(
-            [list(low + knots * (high - low)) for knots, (low, high) in zip(grid, limits, strict=True)]
-        )
+        return adaptive_map(self.sampler.channels[0], self.domain.limits)
 
     def __getattr__(self, name: str) -> Any:
         # Only called for names this class does not define: options and figures of vegas (nitn, neval, last_neval, ...).

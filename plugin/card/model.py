@@ -152,6 +152,10 @@ class UmamiCard(ScatteringCard):
 ProcessCard = Annotated[DrellYanCard | EeToMuMuCard | GluonsCard | CustomCard | UmamiCard, Field(discriminator="name")]
 
 
+Count = Annotated[int, Field(ge=1)]
+NotNegativeCount = Annotated[int, Field(ge=0)]
+
+
 class SurveyCard(Section):
     """Adaptation of the VEGAS map; its points are the first training data."""
 
@@ -172,6 +176,24 @@ class TrainingCard(Section):
         200_000, description="amplitude evaluations on points drawn by the flow itself, beside those of the survey"
     )
     learned_channel_weights: bool = Field(True, description="train the channel weights (several channels only)")
+    loss: Literal["forward_kl", "variance", "stratified_variance", "renyi", "exponential"] = Field(
+        "forward_kl", description="loss of the main part; fine-tuning with the variance of the mixture follows"
+    )
+    flow: Literal["rqs", "affine"] = Field("rqs", description="rational-quadratic splines, or affine maps of logits")
+    blocks: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None, description="coupling blocks; null for two per permutation"
+    )
+    hidden: Annotated[int, Field(ge=1, le=512)] | None = Field(
+        None, description="width of the hidden layers; null: by number of points"
+    )
+    bins: Annotated[int, Field(ge=2, le=128)] | None = Field(
+        None, description="bins of a spline; null: by number of points"
+    )
+    steps: Count | None = Field(None, description="optimisation steps; null: by number of points")
+    fine_tuning_steps: NotNegativeCount | None = Field(None, description="steps of the fine-tuning; null: a quarter")
+    eps: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="share of the VEGAS density in the mixture; null: chosen on held-out points"
+    )
 
 
 class Choice(Section):

@@ -28,6 +28,7 @@ from plugin.run.progress import Progress
 from plugin.run.reuse import check_sampler, sampler_metadata
 from plugin.run.summary import summary
 from plugin.run.uncertainties import learn_replicas
+from plugin.training.config import TrainingConfig
 
 __all__ = ["RunResult", "run"]
 
@@ -199,7 +200,8 @@ def _train_if_it_pays(state: State, pinned: str | None) -> Decision:
     if asked is None:
         from plugin.training.cost import estimate_training_seconds
 
-        seconds = estimate_training_seconds(state.process.dim, len(state.points) + card.training.evaluations)
+        points = (len(state.points) + card.training.evaluations) // state.process.channels
+        seconds = estimate_training_seconds(state.process.dim, points, training_config(card))
         early = decide_early(vegas, goal, seconds, card.training.evaluations + card.choice.evaluations)
         if early is not None:
             return early
@@ -207,7 +209,7 @@ def _train_if_it_pays(state: State, pinned: str | None) -> Decision:
 
 
 def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None) -> Decision:
-    from plugin.training import TrainingConfig, train
+    from plugin.training import train
 
     card = state.card
     assert state.vegas is not None
@@ -216,7 +218,7 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
         state.process,
         state.vegas,
         state.points,
-        TrainingConfig(threads=card.threads, learned_channel_weights=card.training.learned_channel_weights),
+        training_config(card),
         state.streams,
         card.training.evaluations,
         guard=state.guard,
@@ -236,6 +238,12 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
     state.points = trained.samples
     flow = state.figures(state.flow, "choice flow")
     return _final(decide(vegas, flow, goal), card, pinned)
+
+
+def training_config(card: Card) -> TrainingConfig:
+    """The settings of the training that a card asks for."""
+    settings = card.training.model_dump(exclude={"evaluations", "flow"})
+    return TrainingConfig(**settings, kind=card.training.flow, threads=card.threads)
 
 
 def _choose(state: State, pinned: str | None) -> Decision:

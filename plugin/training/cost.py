@@ -8,7 +8,7 @@ from mcbridge.core import FlowSpec
 from mcbridge.errors import UserError
 from plugin.training.config import TrainingConfig
 
-__all__ = ["Budget", "estimate_training_seconds", "flow_spec", "split_budget"]
+__all__ = ["Budget", "estimate_training_seconds", "flow_spec", "least_evaluations", "split_budget"]
 
 # Calibrated on one core with AVX2: CPU time of a gradient per point and parameter of the flow, of a density,
 # of the bookkeeping of a step, and of what happens once.
@@ -37,6 +37,11 @@ class Budget:
     choice: int
 
 
+def least_evaluations(choice: bool = False) -> int:
+    """The smallest number of evaluations that :func:`split_budget` divides."""
+    return 8 * _LEAST if choice else 3 * _LEAST
+
+
 def split_budget(total: int, choice: bool = False) -> Budget:
     """Divide a number of evaluations.
 
@@ -49,7 +54,7 @@ def split_budget(total: int, choice: bool = False) -> Budget:
         UserError: there are too few evaluations for a training.
     """
     total = int(total)
-    least = 3 * _LEAST if not choice else 8 * _LEAST
+    least = least_evaluations(choice)
     if total < least:
         raise UserError(f"{total} evaluations are too few to train a flow; at least {least} are needed")
     if not choice:

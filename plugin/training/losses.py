@@ -24,6 +24,7 @@ __all__ = [
     "renyi",
     "reverse_kl",
     "second_moment",
+    "stratified",
     "stratified_variance",
     "variance",
 ]
@@ -53,10 +54,29 @@ def second_moment(log_ratio: Tensor, weight: Tensor) -> Tensor:
 def stratified_variance(log_ratio: Tensor, weight: Tensor) -> Tensor:
     """Standard deviation of the weights, the term of one channel in ``(sum_i I_i sigma_i)^2``.
 
-    The channels of a stratified estimate differ by their share only, which :func:`plugin.training.channel_weights`
-    adds up; with one channel its square is :func:`variance`.
+    :func:`stratified` adds up the channels; with one channel its square is :func:`variance`.
     """
     return torch.sqrt(variance(log_ratio, weight) + 1e-12)
+
+
+def stratified(loss: Loss, channel: Tensor, integrals: Tensor) -> Loss:
+    """``(sum_i I_i L_i)^2 / (sum_i I_i)^2`` with the loss ``L_i`` of each channel's own points.
+
+    Reference: arXiv:2311.01548, eq. 15.
+
+    Arguments:
+        loss: of one channel, such as :func:`stratified_variance`.
+        channel: (n,) int64, channel of each point of the batch.
+        integrals: (channels,), ``I_i``; channels without points in the batch are left out.
+    """
+    places = [(integrals[int(index)], torch.nonzero(channel == index)[:, 0]) for index in torch.unique(channel)]
+    total = sum(float(integral) for integral, _ in places)
+
+    def over_channels(log_ratio: Tensor, weight: Tensor) -> Tensor:
+        parts = [integral / total * loss(log_ratio[own], weight[own]) for integral, own in places]
+        return torch.stack(parts).sum() ** 2
+
+    return over_channels
 
 
 def reverse_kl(log_ratio: Tensor, weight: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from mcbridge import core
 from mcbridge.integrands.protocol import Array, IntArray
 from plugin.flows import Flow
 from plugin.training.buffer import Buffer, Floats
-from plugin.training.losses import LINEAR, Loss
+from plugin.training.losses import LINEAR, Loss, stratified, stratified_variance
 from plugin.training.measures import judge
 
 __all__ = ["Best", "DivergedError", "Optimiser", "Problem", "held_out_moments", "parameters_of", "run_stage"]
@@ -41,11 +41,13 @@ class Problem:
         rows: (n,), indices into the buffer.
         cumulative: (n,), cumulative probability.
         log_target: (n,), ``log |alpha f| / I`` of the point in its channel.
+        integrals: (channels,), ``I_i``.
     """
 
     rows: IntArray
     cumulative: Array
     log_target: Array
+    integrals: Array
 
     @staticmethod
     def of(buffer: Buffer) -> Problem:
@@ -61,7 +63,7 @@ class Problem:
         )
         probability = weight * (shares / np.where(live, sums, 1.0))[channel]
         log_target = np.log(np.abs(buffer.target[rows])) - np.log(integral)[channel]
-        return Problem(rows, np.cumsum(probability), log_target)
+        return Problem(rows, np.cumsum(probability), log_target, integral)
 
     def draw(self, n: int, generator: np.random.Generator) -> IntArray:
         """``n`` positions in ``rows``: a systematic sample in random order, so that no point comes much too often."""
@@ -149,6 +151,16 @@ class Optimiser:
             result = loss(flow.log_prob(torch.from_numpy(y), condition, index) + shift, weight)
             (gradient,) = torch.autograd.grad(result, parameters)
             value = float(result.detach())
+        self.apply(gradient, value)
+        return value
+
+    def apply(self, gradient: torch.Tensor, value: float) -> None:
+        """One step along a gradient (channels, parameters) of a loss of this value.
+
+        Raises:
+            DivergedError: one of them is not finite.
+        """
+        parameters = self.flow.parameters_flat
         norm = gradient.norm(dim=1, keepdim=True)
         if not np.isfinite(value) or not bool(torch.isfinite(norm).all()):
             raise DivergedError(f"the loss was {value:.3g} in step {self.done + 1}")
@@ -160,7 +172,6 @@ class Optimiser:
         self._averaged += 1
         decay = min(self.averaging, (1.0 + self._averaged) / (10.0 + self._averaged))
         self.average += np.float32(1.0 - decay) * (parameters.detach().numpy() - self.average)
-        return value
 
 
 def held_out_moments(buffer: Buffer, flow: Flow, parameters: Floats, tables: list[Array], eps: float) -> Array:
@@ -223,9 +234,12 @@ def run_stage(
             rows = problem.rows[own]
             offset = log_share[own] - problem.log_target[own]
             used = loss
+            if many and loss is stratified_variance:
+                channel = torch.from_numpy(buffer.channel[rows])
+                used = stratified(loss, channel, torch.from_numpy(problem.integrals.astype(np.float32)))
             if mixture:
                 from_vegas = torch.from_numpy((log_vegas[own] - problem.log_target[own]).astype(np.float32))
-                used = _of_mixture(loss, from_vegas, eps)
+                used = _of_mixture(used, from_vegas, eps)
             total += optimiser.step(
                 used, buffer.y[rows], buffer.context(rows), buffer.channel[rows] if many else None, offset
             )

@@ -28,11 +28,17 @@ from plugin.training.losses import Loss, loss_by_name, second_moment
 from plugin.training.measures import Moments, best_eps
 from plugin.training.optimise import Best, DivergedError, Optimiser, held_out_moments, parameters_of, run_stage
 from plugin.training.result import TrainingResult, TrainingStatus
+from plugin.training.reverse import Differentiable, differentiable, run_reverse_stage
 
 __all__ = ["train"]
 
 _FLOOR = 0.02  # share of a cell table that all cells have equally
-_SHARES = {0: (1.0,), 1: (0.4, 0.6), 2: (0.2, 0.25, 0.55)}  # of the steps, before, between and after new points
+_SHARES = {
+    0: (1.0,),
+    1: (0.4, 0.6),
+    2: (0.2, 0.25, 0.55),
+    3: (0.15, 0.15, 0.2, 0.5),
+}  # of the steps, before, between and after new points
 
 
 def train(
@@ -159,7 +165,8 @@ class _Training:
             kernel="auto" if config.kernel else "off",
             threads=config.threads,
         )
-        rounds = config.rounds if self.evaluations else 0
+        reverse = differentiable(self.integrand, space) if config.loss == "reverse_kl" else None
+        rounds = config.rounds if self.evaluations and reverse is None else 0
         shares = _SHARES.get(rounds) or (1.0 / (rounds + 1),) * (rounds + 1)
         self.planned = config.steps + config.fine_tuning_steps
         loss = loss_by_name(config.loss)
@@ -176,6 +183,9 @@ class _Training:
             best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, self._eps)
             self.best_rsd = np.inf
             planned += round(share * config.steps)
+            if reverse is not None:
+                self._reverse_stage(optimiser, reverse, best, generator)
+                continue
             early = self._stage("density", optimiser, loss, planned - optimiser.done, best, generator)
             optimiser.done = planned  # the schedule goes on as if the stage had not ended early
             if early and index < len(shares) - 1:
@@ -237,6 +247,22 @@ class _Training:
             optimiser, self.buffer, self.tables, loss, steps, config.batch, config.check_every, config.patience, eps,
             best, generator, look, mixture is not None,
         )  # fmt: skip
+
+    def _reverse_stage(self, optimiser: Optimiser, target: Differentiable, best: Best, generator: Any) -> None:
+        """The density stage by new points of the flow in every step; they use up the evaluations."""
+        assert self.config.batch is not None
+        assert self.config.check_every is not None
+        optimiser.steps = self.planned = max(1, -(-self.evaluations // self.config.batch))
+
+        def look(value: float, moments: Array, used: int) -> None:
+            self.done, self.spent = optimiser.done, used
+            self._report("reverse density", value, moments)
+
+        run_reverse_stage(
+            optimiser, self.buffer, self.tables, target, self.evaluations, self.config.batch, self.config.check_every,
+            self._eps, best, generator, look,
+        )  # fmt: skip
+        self.planned += self.config.fine_tuning_steps or 0
 
     def _rsd(self, second: Array) -> float:
         """Relative standard deviation of all channels together, ``sum_i sigma_i / I_abs``."""

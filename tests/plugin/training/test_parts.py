@@ -11,7 +11,17 @@ from mcbridge.errors import UserError
 from mcbridge.unweighting import Quantile, efficiency
 from plugin.training import Checkpoint, load_checkpoint, save_checkpoint
 from plugin.training.channel_weights import stratified_loss
-from plugin.training.losses import exponential, forward_kl, loss_by_name, renyi, reverse_kl, second_moment, variance
+from plugin.training.losses import (
+    exponential,
+    forward_kl,
+    loss_by_name,
+    renyi,
+    reverse_kl,
+    second_moment,
+    stratified,
+    stratified_variance,
+    variance,
+)
 from plugin.training.measures import best_eps, judge
 
 
@@ -43,6 +53,16 @@ def test_losses_are_least_where_the_density_is_the_target(name):
     assert gradient.abs().max() < 1e-12
     other = torch.log_softmax(theta.detach() + torch.linspace(0, 0.5, 5, dtype=torch.float64), 0) - torch.log(p)
     assert float(loss(other, p)) > float(loss(torch.zeros(5, dtype=torch.float64), p))
+
+
+def test_channels_add_up_by_their_standard_deviations():
+    """Two channels with I = 1 and 3 and sigma_i = I_i sqrt(exp(s_i^2) - 1): (sigma_1 + sigma_2)^2 / I^2."""
+    first, second = normal_pair(shift=0.3)[0], normal_pair(shift=0.1)[0]
+    log_ratio = torch.cat((first, second))
+    channel = torch.cat((torch.zeros(len(first), dtype=torch.int64), torch.ones(len(second), dtype=torch.int64)))
+    loss = stratified(stratified_variance, channel, torch.tensor([1.0, 3.0]))
+    expected = ((np.sqrt(np.expm1(0.09)) + 3 * np.sqrt(np.expm1(0.01))) / 4) ** 2
+    assert float(loss(log_ratio, torch.ones_like(log_ratio))) == pytest.approx(expected, rel=0.02)
 
 
 def test_unknown_losses_name_the_nearest():
