@@ -55,18 +55,23 @@ class Toy(ABC):
         """Terms of the fit to sigma, to be added in quadrature, for errors of 1 in the parameters (physics.md, 5)."""
 
     def minimum(self, sigma: Array) -> float:
-        """Where the uncertainty is least beyond its largest value in ``peak``, boundaries cut away."""
+        """Where the uncertainty has its lowest local minimum between ``peak`` and ``until``.
+
+        Where it has none there, the place of its least value.
+        """
         start = np.flatnonzero((self.axis >= self.peak[0]) & (self.axis <= self.peak[1]))
         first = start[np.argmax(sigma[start])]
         rest = np.flatnonzero((np.arange(len(self.axis)) >= first) & (self.axis <= self.until))
-        place = int(rest[np.argmin(sigma[rest])])
-        if place in (0, len(self.axis) - 1):
-            return float(self.axis[place])
+        inner = rest[1:-1]
+        local = inner[(sigma[inner] <= sigma[inner - 1]) & (sigma[inner] <= sigma[inner + 1])]
+        if not len(local):
+            return float(self.axis[rest[np.argmin(sigma[rest])]])
+        place = int(local[np.argmin(sigma[local])])
         # the vertex of a parabola through the lowest point and its neighbours
         low, middle, high = sigma[place - 1 : place + 2]
         bend = low - 2.0 * middle + high
         shift = 0.5 * (low - high) / bend if bend > 0.0 else 0.0
-        return float(self.axis[place] + np.clip(shift, -1.0, 1.0) * (self.axis[1] - self.axis[0]))
+        return float(self.axis[place] + shift * (self.axis[1] - self.axis[0]))
 
 
 class Ramp(Toy):
@@ -103,7 +108,6 @@ class Kicker(Ramp):
     """``p = 3 x^2``."""
 
     name, judged, peak, window = "kicker", (0.2, 0.9), (0.25, 0.5), (0.58, 0.75)
-    blocks = 8
 
     def sample(self, n: int, generator: np.random.Generator) -> Array:
         return np.stack([np.cbrt(generator.random(n)), generator.random(n)], axis=1)

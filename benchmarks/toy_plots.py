@@ -44,6 +44,7 @@ def _density(panel: Any, result: ToyResult) -> None:
     panel.fill_between(axis, mean - sigma, mean + sigma, alpha=0.4, color="tab:red", label=r"$p \pm \sigma$")
     panel.plot(axis, mean, color="tab:red")
     panel.plot(axis, result.toy.density(axis), color="black", ls="--", label="truth")
+    panel.set_ylim(0.0, 1.2 * float(np.max(mean + sigma)))
     _finish(panel, result, r"$p$")
 
 
@@ -71,6 +72,7 @@ def _relative(panel: Any, result: ToyResult) -> None:
 
 
 def _finish(panel: Any, result: ToyResult, name: str) -> None:
+    panel.set_xlim(result.toy.axis[0], result.toy.axis[-1])
     panel.set_xlabel(result.toy.label)
     panel.set_ylabel(name)
     panel.legend(frameon=False)

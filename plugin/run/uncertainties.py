@@ -106,7 +106,7 @@ def _fit(state: State, stored: Sampler, points: Samples, weights: str) -> Replic
     events = Events.of_samples(points, stored, state.process.periodic)
     spec = stored.channels[0].spec
     generator = state.streams.generator("Bayesian flow")
-    steps = card.steps or int(min(3000, max(300, 300 + len(events) // 100)))
+    steps = card.steps or int(min(1500, max(300, 300 + len(events) // 200)))
     if spec is None:
         first = stored.channels[0]
         config = TrainingConfig().resolved(len(first.continuous), len(events))

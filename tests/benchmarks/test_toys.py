@@ -62,6 +62,14 @@ def test_minimum_and_fit_of_the_expected_shape_are_found(name):
         assert fitted[key] == pytest.approx(value, rel=1e-6)
 
 
+def test_a_dip_between_two_humps_is_found_though_the_tail_is_lower():
+    toy = TOYS["ring"]
+    sigma = np.exp(-0.5 * ((toy.axis - 2.8) / 0.5) ** 2) + 0.9 * np.exp(-0.5 * ((toy.axis - 4.9) / 0.4) ** 2)
+    falling = sigma * np.exp(-toy.axis)
+    assert 3.6 < toy.minimum(falling) < 4.3
+    assert toy.minimum(1.0 / toy.axis) == pytest.approx(toy.until)  # no dip at all
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["wedge", "ring"])
 def test_the_uncertainty_is_least_where_the_paper_has_it(name):
