@@ -147,9 +147,10 @@ def run(arguments: argparse.Namespace) -> None:
         toy, place = result.toy, result.toy.minimum(result.physical)
         low, high = toy.window
         fitted = ", ".join(f"{name} {value:.2g}" for name, value in result.fitted.items())
-        verdict = "yes" if low <= place <= high else "no"
         lines = toy.minimum(result.sigma.mean(axis=1))
-        rows.append([toy.name, place, f"{low} to {high}", verdict, lines, result.covered, fitted, result.seconds])
+        inside = ["yes" if low <= value <= high else "no" for value in (place, lines)]
+        window = f"{low} to {high}"
+        rows.append([toy.name, window, place, inside[0], lines, inside[1], result.covered, fitted, result.seconds])
         content[toy.name] = {
             "minimum": place,
             "minimum_of_lines": lines,
@@ -162,16 +163,8 @@ def run(arguments: argparse.Namespace) -> None:
             "sigma": result.physical.tolist(),
             "sigma_of_lines": result.sigma.mean(axis=1).tolist(),
         }
-    columns = [
-        "toy",
-        "least sigma at",
-        "expected",
-        "inside",
-        "of lines at",
-        "within 2 sigma",
-        "errors in the fit",
-        "CPU s",
-    ]
+    columns = ["toy", "least sigma expected", "in the mean of the lines", "inside", "in single lines", "inside"]
+    columns += ["within 2 sigma", "errors in the fit", "CPU s"]
     print_table(f"Bayesian flow on {arguments.events} events", columns, rows)
     if not arguments.no_sizes:
         sizes = [train_toy(TOYS["kicker"], events, *options) for events in SIZES]
