@@ -7,6 +7,7 @@ from importlib import import_module
 
 BENCHMARKS = {
     "kernel": "speed of the flow: sampling, density with gradient, training step, against the peers",
+    "toys": "Bayesian flow on toy densities whose uncertainty has a known shape",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
 }

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Integrator", "Sampler", "UserError", "__version__", "load_card", "run"]
+__all__ = ["Integrator", "Sampler", "UserError", "__version__", "load_card", "run", "uncertainty_band"]
 
 
 _HOMES = {
@@ -21,6 +21,7 @@ _HOMES = {
     "__version__": "mcbridge.version",
     "load_card": "plugin.card",
     "run": "plugin.run",
+    "uncertainty_band": "mcbridge.uncertainties.band",
 }
 
 
@@ -41,6 +42,7 @@ _check_not_shadowed()
 if TYPE_CHECKING:
     from mcbridge.errors import UserError
     from mcbridge.samplers import Sampler
+    from mcbridge.uncertainties.band import uncertainty_band
     from mcbridge.version import __version__
     from plugin.card import load_card
     from plugin.integrator import Integrator

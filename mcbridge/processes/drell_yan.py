@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mcbridge.amplitudes.electroweak import CHARGE, Boson, Couplings, angular_coefficients
 from mcbridge.errors import UserError
@@ -79,6 +80,7 @@ class DrellYan:
     dim = 4
     periodic: tuple[int, ...] = (3,)
     beams = (2212, 2212)
+    alpha_s_power = 0  # of the strong coupling in the squared amplitude
 
     def __init__(
         self,
@@ -229,6 +231,10 @@ class DrellYan:
         if self.channels == 1:
             return Evaluation(weight)
         return Evaluation(weight, self._prior(point.s), self._features(point))
+
+    def inside(self, u: Array, channel: int) -> npt.NDArray[np.bool_]:
+        """Whether points (n, 4) lie inside the cuts: all of them do, but those without an allowed angle."""
+        return self._point(u, channel).jacobian > 0.0
 
     def _prior(self, s: Array) -> Array:
         """Prior channel weights, (n, channels): squared couplings, averaged over u and d, times squared propagators."""

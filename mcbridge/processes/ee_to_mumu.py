@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from mcbridge.amplitudes.electroweak import Couplings, angular_coefficients
 from mcbridge.errors import UserError
@@ -76,6 +77,10 @@ class EeToMuMu:
         cos_theta, _ = self._angles(u)
         weight = self._even * (1 + cos_theta**2) + self._odd * 2 * cos_theta
         return Evaluation(weight * (2 * self.cos_max * 2 * math.pi))
+
+    def inside(self, u: Array, channel: int) -> npt.NDArray[np.bool_]:
+        """Whether points (n, 2) lie inside the cuts: all of them do."""
+        return np.ones(len(u), dtype=bool)
 
     def events(self, u: Array, channel: int, choice: Array) -> EventBatch:
         """Event records; there is one subprocess and no colour, so that ``choice`` decides nothing."""

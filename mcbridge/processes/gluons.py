@@ -98,6 +98,10 @@ class Gluons:
             weight[accepted] = self._factor * jacobian * self.amplitude(momenta, self.alpha_s)
         return Evaluation(weight)
 
+    def inside(self, u: Array, channel: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether points (n, 3 n_final - 4) pass the cuts."""
+        return self._accepted(u)[1]
+
     def events(self, u: Array, channel: int, choice: Array) -> EventBatch:
         """Event records; the second number of ``choice`` draws the colour flow."""
         momenta = self.phase_space.momenta(u)[0]

@@ -2,7 +2,8 @@
 
 from mcbridge.samplers.channel_weights import ChannelWeights
 from mcbridge.samplers.dropping import drop_channels
+from mcbridge.samplers.replicas import Replicas
 from mcbridge.samplers.sampler import Sampler, UniformSource
 from mcbridge.samplers.survey import Survey, survey
 
-__all__ = ["ChannelWeights", "Sampler", "Survey", "UniformSource", "drop_channels", "survey"]
+__all__ = ["ChannelWeights", "Replicas", "Sampler", "Survey", "UniformSource", "drop_channels", "survey"]

@@ -13,6 +13,7 @@ from mcbridge import core
 from mcbridge.errors import UserError
 from mcbridge.integrands.protocol import Array, Evaluation
 from mcbridge.samplers.channel_weights import ChannelWeights
+from mcbridge.samplers.replicas import Replicas, check_channels
 
 __all__ = ["Sampler", "UniformSource"]
 
@@ -37,6 +38,7 @@ class Sampler:
         metadata: what belongs to the sampler and can be written as JSON. ``allocation`` (one number a channel) is the
             share of points a channel should get, ``name`` the integrand it was made for.
         active: for each channel whether it draws points; all if None. The weights of the others are redistributed.
+        replicas: flows from a Bayesian posterior that judge points but draw none; None without.
 
     Raises:
         UserError: where the parts do not fit together.
@@ -48,6 +50,7 @@ class Sampler:
         channel_weights: ChannelWeights | None = None,
         metadata: Mapping[str, Any] | None = None,
         active: Sequence[bool] | None = None,
+        replicas: Replicas | None = None,
     ) -> None:
         self.channels = list(channels)
         if not self.channels:
@@ -64,6 +67,8 @@ class Sampler:
         self.active = tuple(map(bool, active)) if active is not None else (True,) * len(self.channels)
         if len(self.active) != len(self.channels) or not any(self.active):
             raise UserError(f"active is {self.active}; it must name at least one of {len(self.channels)} channels")
+        check_channels(replicas, self.channels)
+        self.replicas = replicas
 
     @property
     def dim(self) -> int:
@@ -106,6 +111,16 @@ class Sampler:
         density: Array = self.channels[channel].density(u, threads=threads)
         return density
 
+    def replica_densities(self, channel: int, u: Array, threads: int = 1) -> Array:
+        """Densities (M, n) of any points ``u`` (n, dim) under every replica of a channel, without the mixture.
+
+        Raises:
+            UserError: the sampler has no replicas.
+        """
+        if self.replicas is None:
+            raise UserError("the sampler has no replicas: no Bayesian flow was trained for it")
+        return self.replicas.densities(self.channels[channel], channel, u, threads)
+
     def alpha(self, evaluation: Evaluation) -> Array | None:
         """Channel weights (n, channels) of evaluated points: learned if there are any, otherwise the prior.
 
@@ -134,7 +149,7 @@ class Sampler:
             if not 0.0 <= value <= 1.0:
                 raise UserError(f"eps is {value}; it must be between 0 and 1")
         channels = [channel.with_eps(value) for channel, value in zip(self.channels, values, strict=True)]
-        return Sampler(channels, self.channel_weights, self.metadata, self.active)
+        return Sampler(channels, self.channel_weights, self.metadata, self.active, self.replicas)
 
     def vegas(self) -> Sampler:
         """The VEGAS maps alone: without flow, and with the prior channel weights that they were adapted for."""
@@ -146,12 +161,20 @@ class Sampler:
 
     def with_active(self, active: Sequence[bool]) -> Sampler:
         """The same sampler with only some channels drawing."""
-        return Sampler(self.channels, self.channel_weights, self.metadata, active)
+        return Sampler(self.channels, self.channel_weights, self.metadata, active, self.replicas)
+
+    def with_replicas(self, replicas: Replicas | None) -> Sampler:
+        """The same sampler with other replicas, or with none."""
+        return Sampler(self.channels, self.channel_weights, self.metadata, self.active, replicas)
 
     def save(self, path: str | Path) -> None:
         """Write the sampler file, atomically."""
-        arrays = {} if self.channel_weights is None else self.channel_weights.to_arrays()
-        text = json.dumps({"sampler": self.metadata, "active": self.active}, sort_keys=True)
+        arrays: dict[str, Any] = {} if self.channel_weights is None else self.channel_weights.to_arrays()
+        content: dict[str, Any] = {"sampler": self.metadata, "active": self.active}
+        if self.replicas is not None:
+            arrays = {**arrays, **self.replicas.to_arrays()}
+            content["replicas"] = self.replicas.to_json()
+        text = json.dumps(content, sort_keys=True)
         core.write_sampler_file(path, self.channels, text, arrays)
 
     @staticmethod
@@ -169,7 +192,8 @@ class Sampler:
             raise UserError(
                 f"the sampler file {path} was not written by a sampler: its metadata is not readable"
             ) from None
-        return Sampler(channels, ChannelWeights.from_arrays(arrays), metadata, active)
+        replicas = Replicas.from_file(arrays, stored.get("replicas"))
+        return Sampler(channels, ChannelWeights.from_arrays(arrays), metadata, active, replicas)
 
     def __str__(self) -> str:
         kind = "flow on VEGAS maps" if self.has_flow else "VEGAS maps"

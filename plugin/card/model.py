@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 __all__ = [
     "Card",
@@ -20,6 +20,7 @@ __all__ = [
     "SurveyCard",
     "TrainingCard",
     "UmamiCard",
+    "UncertaintiesCard",
     "UnweightingCard",
     "ZPrimeCard",
 ]
@@ -221,6 +222,29 @@ class UnweightingCard(Section):
     )
 
 
+class UncertaintiesCard(Section):
+    """What every event says about the uncertainty of the learned density."""
+
+    enabled: Literal["auto"] | bool = Field(
+        "auto", description="auto: where a flow was trained; true: a Bayesian flow is trained in any case"
+    )
+    replicas: Annotated[int, Field(ge=0, le=999)] = Field(
+        32, description="weight draws of the Bayesian flow, at least 2; 0 switches uncertainties off"
+    )
+    weights: bool = Field(True, description="write a weight for each replica (about 41 bytes each before compression)")
+    prior: Positive = Field(1.0, description="standard deviation of the prior of every network weight")
+    scope: Literal["all", "output"] = Field("all", description="network weights that are random: all, or last layers")
+    steps: Annotated[int, Field(ge=1)] | None = Field(None, description="optimisation steps; null: by the sample size")
+    theory: bool = Field(True, description="write weights of other scales and PDF members, where the process has PDFs")
+
+    @field_validator("replicas")
+    @classmethod
+    def _not_one(cls, replicas: int) -> int:
+        if replicas == 1:
+            raise ValueError("one replica has no spread: take 0, or at least 2")
+        return replicas
+
+
 class Failures(Section):
     """What an amplitude may do wrong before the run stops."""
 
@@ -236,6 +260,9 @@ class Card(Section):
     sampler: Literal["auto", "flow", "vegas"] = Field(
         "auto", description="auto measures both and takes the one that costs less CPU time per unweighted event"
     )
+    mode: Literal["exact", "surrogate"] = Field(
+        "exact", description="exact: events are unweighted with the amplitude; surrogate: drawn from the flow alone"
+    )
     events: Annotated[int, Field(ge=0)] = Field(10_000, description="unweighted events to write")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="seed of all random numbers")
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads of the flow kernel")
@@ -244,6 +271,7 @@ class Card(Section):
     choice: Choice = Field(default_factory=Choice)
     integration: IntegrationCard = Field(default_factory=IntegrationCard)
     unweighting: UnweightingCard = Field(default_factory=UnweightingCard)
+    uncertainties: UncertaintiesCard = Field(default_factory=UncertaintiesCard)
     failures: Failures = Field(default_factory=Failures)
 
     @model_validator(mode="before")
@@ -253,3 +281,9 @@ class Card(Section):
         if isinstance(data, dict) and isinstance(data.get("process"), str):
             return {**data, "process": {"name": data["process"]}}
         return data
+
+    @model_validator(mode="after")
+    def _surrogate_needs_replicas(self) -> Card:
+        if self.mode == "surrogate" and (self.uncertainties.enabled is False or not self.uncertainties.replicas):
+            raise ValueError("mode: surrogate draws events from the Bayesian flow, which uncertainties switches off")
+        return self

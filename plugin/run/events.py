@@ -13,6 +13,7 @@ from plugin.card import dump_card
 from plugin.choice import Decision
 from plugin.run.folder import RunFolder
 from plugin.run.summary import versions
+from plugin.run.uncertainties import Record, make_record, write_surrogate
 
 if TYPE_CHECKING:
     from plugin.run.pipeline import State
@@ -33,8 +34,11 @@ def write_events(
         state.process, sampler, card.integration.evaluations, state.streams, purpose="largest weight",
         guard=state.guard, threads=card.threads,
     )  # fmt: skip
+    record = make_record(state, trials, integral)
     weights = [trials.event_weights[trials.channel == channel] for channel in range(state.process.channels)]
     w_max = largest_weights(weights, policy, state.streams.generator("largest weight policy"))
+    if card.mode == "surrogate":
+        return write_surrogate(state, folder, record, _info(state, integral, choice, w_max.tolist(), record))
     progress = state.progress.status("Events", "events", "n_events", _note)
     stream = unweight(
         state.process,  # an event source: build_process gives nothing else
@@ -46,8 +50,16 @@ def write_events(
         threads=card.threads,
         on_progress=progress,
     )
+    info = _info(state, integral, choice, w_max.tolist(), record)
+    write(folder.path / "events.lhe.gz", record.events(stream), info, threads=card.threads)
+    return {**stream.totals.as_dict(), "policy": card.unweighting.policy, "uncertainties": record.as_json()}
+
+
+def _info(state: State, integral: Integral, choice: Decision, w_max: list[float], record: Record) -> RunInfo:
+    """Header and ``<init>``."""
+    card = state.card
     process: Any = state.process.integrand
-    info = RunInfo(
+    return RunInfo(
         cross_section=integral.mean,
         error=integral.error,
         beams=process.beams,
@@ -63,16 +75,16 @@ def write_events(
             "chi2": integral.chi2,
             "dof": integral.dof,
             "relative_std": integral.rsd,
-            "w_max": w_max.tolist(),
+            "w_max": w_max,
+            "mode": card.mode,
             "policy": card.unweighting.policy,
             "instruction_set": core.instruction_set(),
         },
         versions=versions(),
         seed=card.seed,
         generator=("binnis", versions()["binnis"]),
+        **record.declarations(),
     )
-    write(folder.path / "events.lhe.gz", stream, info, threads=card.threads)
-    return {**stream.totals.as_dict(), "policy": card.unweighting.policy}
 
 
 def _note(status: UnweightingStatus) -> str:

@@ -27,6 +27,7 @@ from plugin.run.process import build_process
 from plugin.run.progress import Progress, training_note
 from plugin.run.reuse import check_sampler, sampler_metadata
 from plugin.run.summary import summary
+from plugin.run.uncertainties import learn_replicas
 from plugin.training.config import TrainingConfig
 
 __all__ = ["RunResult", "State", "decision_stage", "run", "survey_stage"]
@@ -67,6 +68,8 @@ class State:
     flow: Sampler | None = None
     points: Samples | None = None
     training: dict[str, Any] = field(default_factory=dict)
+    uncertain: Sampler | None = None
+    uncertain_note: str = ""
     cpu: dict[str, float] = field(default_factory=dict)
 
     def figures(self, sampler: Sampler, purpose: str) -> Figures:
@@ -134,6 +137,7 @@ def _stages(state: State, folder: RunFolder, pinned: str | None, reused: Sampler
     assert sampler is not None  # the choice names only samplers that exist
     log.info("choice: %s; %s", choice.sampler, choice.reason)
     stored = state.flow or sampler
+    _timed(state, "uncertainties", learn_replicas, stored, sampler)
     stored.metadata.update(sampler_metadata(card, process))
     stored.save(folder.path / "sampler.mcb")
     folder.write("decision.json", choice.as_json())
@@ -233,7 +237,7 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
         log.warning(reason)
         return Decision("vegas", "vegas", reason, {}, {"vegas": vegas}, "after training")
     state.flow = trained.sampler
-    state.points = None
+    state.points = trained.samples
     flow = state.figures(state.flow, "choice flow")
     return _final(decide(vegas, flow, goal), card, pinned)
 

@@ -42,6 +42,24 @@ def print_result(result: RunResult, console: Console | None = None) -> None:
             f"(efficiency {content['unweighting_efficiency']:.4g} of all trials)",
             highlight=False,
         )
+    _print_uncertainties(content["uncertainties"], console)
+
+
+def _print_uncertainties(found: dict[str, Any] | None, console: Console) -> None:
+    if not found:
+        return
+    calibration = found["calibration"]
+    if calibration is None:
+        console.print(f"[bold]Uncertainties:[/] none; {found['note']}", highlight=False)
+        return
+    central, factor = calibration["central"], calibration["calibration_factor"]
+    console.print(
+        f"[bold]Uncertainties:[/] {found['replicas']} replicas; the 68% interval covers {central['raw']['68']:.1%}, "
+        f"calibrated {central['calibrated']['68']:.1%} (sigma_stat x {factor['68']:.2f})",
+        highlight=False,
+    )
+    for warning in calibration["warnings"]:
+        console.print(f"  {warning}", highlight=False)
 
 
 def _row(figures: dict[str, Any]) -> list[str]:

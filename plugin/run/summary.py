@@ -34,6 +34,7 @@ def summary(state: State, integral: Integral, choice: Decision, events: dict[str
     }
     return {
         "process": state.card.process.name,
+        "mode": state.card.mode,
         "cross_section_pb": integral.mean,
         "cross_section_error_pb": integral.error,
         "sampler": choice.sampler,
@@ -59,7 +60,8 @@ def summary(state: State, integral: Integral, choice: Decision, events: dict[str
         "vegas": figures.get("vegas"),
         "flow": figures.get("flow"),
         "training": state.training or None,
-        "unweighting": events or None,
+        "unweighting": {name: value for name, value in events.items() if name != "uncertainties"} or None,
+        "uncertainties": events.get("uncertainties"),
         "cpu_seconds_by_stage": state.cpu,
         "failures": {
             "evaluations": state.guard.log.evaluations,

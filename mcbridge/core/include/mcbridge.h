@@ -54,6 +54,14 @@ MCB_API int mcb_sample(const mcb_sampler *sampler, int channel, size_t n, const 
 MCB_API int mcb_density(const mcb_sampler *sampler, int channel, size_t n, const double *u, double *density,
                         char *message, size_t message_size);
 
+/* Number of replicas of the Bayesian flow in the file; 0 where it has none, -1 for a null sampler. */
+MCB_API int mcb_replicas(const mcb_sampler *sampler);
+/* Densities density[mcb_replicas][n] of any points u[n][mcb_dimension] of a channel under every replica, without the
+ * defensive mixture; 0 outside the hypercube. Their mean over the replicas is the Bayesian density p, and the weight of
+ * an event under replica m its own weight times density[m] / p. The channel must have a flow. */
+MCB_API int mcb_replica_densities(const mcb_sampler *sampler, int channel, size_t n, const double *u, double *density,
+                                  char *message, size_t message_size);
+
 /* Record points for training: u[n][dim], the integrand's weight f(u)[n], and the density[n] they were drawn with.
  * The file begins with the text "MCBRECD1" and int64 dim; each point is dim + 3 doubles: channel, u, weight, density. */
 MCB_API int mcb_record_open(const char *path, int dim, mcb_recorder **recorder, char *message, size_t message_size);

@@ -49,11 +49,18 @@ const mcbridge::ChannelSampler* channel_of(const mcb_sampler* sampler, int chann
     return &sampler->content.channels[static_cast<std::size_t>(channel)];
 }
 
+// Parameters (replicas, P) of a channel, or null.
+const mcbridge::NamedArray* replicas_of(const mcb_sampler* sampler, int channel) {
+    const auto& arrays = sampler->content.arrays;
+    const auto found = arrays.find("replicas." + std::to_string(channel) + ".parameters");
+    return found == arrays.end() || found->second.shape.size() != 2 || !found->second.single ? nullptr : &found->second;
+}
+
 }  // namespace
 
 extern "C" {
 
-int mcb_version(void) { return 1000; }
+int mcb_version(void) { return 1001; }
 
 int mcb_open(const char* path, mcb_sampler** sampler, char* message, size_t size) {
     if (!path || !sampler) return say(MCB_ERROR_ARGUMENT, "mcb_open: path or sampler is null", message, size);
@@ -104,6 +111,37 @@ int mcb_density(const mcb_sampler* sampler, int channel, size_t n, const double*
     if (n && (!u || !density)) return say(MCB_ERROR_ARGUMENT, "mcb_density: an array is null", message, size);
     return guarded(message, size, [&] {
         found->density(u, static_cast<std::ptrdiff_t>(n), density, 1);
+        return MCB_OK;
+    });
+}
+
+int mcb_replicas(const mcb_sampler* sampler) {
+    if (!sampler) return -1;
+    try {
+        const auto* found = replicas_of(sampler, 0);
+        return found ? static_cast<int>(found->shape[0]) : 0;
+    } catch (...) {
+        return 0;
+    }
+}
+
+int mcb_replica_densities(const mcb_sampler* sampler, int channel, size_t n, const double* u, double* density,
+                          char* message, size_t size) {
+    const auto* found = channel_of(sampler, channel);
+    if (!found) return say(MCB_ERROR_ARGUMENT, "mcb_replica_densities: no such sampler or channel", message, size);
+    if (n && (!u || !density)) return say(MCB_ERROR_ARGUMENT, "mcb_replica_densities: an array is null", message, size);
+    return guarded(message, size, [&] {
+        const auto* replicas = replicas_of(sampler, channel);
+        if (!replicas) throw std::invalid_argument("mcb_replica_densities: the sampler file holds no replicas");
+        if (!found->flow() || static_cast<std::size_t>(replicas->shape[1]) != found->params().size)
+            throw std::invalid_argument("mcb_replica_densities: the channel has no flow of the replicas' architecture");
+        const float* parameters = reinterpret_cast<const float*>(replicas->bytes.data());
+        for (std::int64_t m = 0; m < replicas->shape[0]; ++m) {
+            // The sampler keeps the owner alive; here it is the file's content, which outlives this call.
+            const mcbridge::Parameters own{nullptr, parameters + m * replicas->shape[1], found->params().size};
+            const mcbridge::ChannelSampler replica(found->dim(), found->grid(), found->cells(), found->flow(), own, 0.5);
+            replica.densities(u, static_cast<std::ptrdiff_t>(n), nullptr, density + static_cast<std::size_t>(m) * n, 1);
+        }
         return MCB_OK;
     });
 }

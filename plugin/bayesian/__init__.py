@@ -1,0 +1,7 @@
+"""Bayesian flows: a posterior over the parameters of a flow, its replicas, and what they say about every event."""
+
+from plugin.bayesian.events import Events
+from plugin.bayesian.fit import BayesianConfig, FitResult, fit
+from plugin.bayesian.posterior import BayesianFlow
+
+__all__ = ["BayesianConfig", "BayesianFlow", "Events", "FitResult", "fit"]
