@@ -15,7 +15,7 @@ from benchmarks.cases import CASES
 from benchmarks.table import print_table, store
 from mcbridge.integrands import Array, Evaluation, Integrand
 from mcbridge.integrands.metered import Metered
-from mcbridge.integration import Guard, fresh_weights, integrate
+from mcbridge.integration import Guard, integrate
 from mcbridge.random import Streams
 from mcbridge.unweighting import Quantile, largest_weights, unweight_points
 from plugin.card import Card
@@ -94,8 +94,8 @@ def _seconds(integrand: Integrand, price: float, sampler: str, events: int, seed
     chosen = state.flow if choice.sampler == "flow" else state.vegas
     assert chosen is not None
     n = card.integration.evaluations
-    integrate(priced, chosen, n, card.integration.iterations, streams, purpose="integration", guard=guard)
-    trials = fresh_weights(priced, chosen, n, streams, purpose="largest weight", guard=guard)
+    trials = integrate(priced, chosen, n, 10, streams, purpose="integration", guard=guard, keep=True).samples
+    assert trials is not None
     weights = [trials.event_weights[trials.channel == channel] for channel in range(priced.channels)]
     w_max = largest_weights(weights, Quantile(1e-3), streams.generator("largest weight policy"))
     made = sum(len(part.weight) for part in unweight_points(priced, chosen, w_max, events, streams, guard=guard))

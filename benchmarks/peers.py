@@ -77,6 +77,7 @@ def madnis_weights(integrand: Integrand, evaluations: int, seed: int, buffered: 
     from madnis.integrator import VegasPreTraining
 
     torch.manual_seed(seed)
+    torch.set_num_threads(1)
     channels = integrand.channels
 
     def single(x: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,10 @@ from plugin.run.uncertainties import Record, make_record, write_surrogate
 if TYPE_CHECKING:
     from plugin.run.pipeline import State
 
-__all__ = ["write_events"]
+__all__ = ["MOST_KEPT", "write_events"]
+
+MOST_KEPT = 1_000_000
+"""Points of an integration that are kept for the largest weights; a longer one is followed by as many fresh ones."""
 
 
 def write_events(
@@ -26,14 +29,16 @@ def write_events(
 ) -> dict[str, Any]:
     """Unweight and write ``events.lhe.gz``; the figures of the unweighting.
 
-    The largest weights come from fresh trials; the cross section in the file is that of the integration.
+    The largest weights come from the points of the integration; so does the cross section in the file.
     """
     card = state.card
     policy = policy_named(card.unweighting.policy, quantile=card.unweighting.quantile)
-    trials = fresh_weights(
-        state.process, sampler, card.integration.evaluations, state.streams, purpose="largest weight",
-        guard=state.guard, threads=card.threads,
-    )  # fmt: skip
+    trials = integral.samples
+    if trials is None:
+        trials = fresh_weights(
+            state.process, sampler, MOST_KEPT, state.streams, purpose="largest weight",
+            guard=state.guard, threads=card.threads,
+        )  # fmt: skip
     record = make_record(state, trials, integral)
     weights = [trials.event_weights[trials.channel == channel] for channel in range(state.process.channels)]
     w_max = largest_weights(weights, policy, state.streams.generator("largest weight policy"))

@@ -21,7 +21,7 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Sampler, drop_channels, survey
 from plugin.card import Card, dump_card
 from plugin.choice import Decision, Figures, Goal, decide, decide_early, figures_of_channels
-from plugin.run.events import write_events
+from plugin.run.events import MOST_KEPT, write_events
 from plugin.run.folder import RunFolder
 from plugin.run.process import build_process
 from plugin.run.progress import Progress, training_note
@@ -153,6 +153,7 @@ def _stages(state: State, folder: RunFolder, pinned: str | None, reused: Sampler
             guard=state.guard,
             threads=card.threads,
             on_progress=state.progress.counter("Integration", card.integration.evaluations),
+            keep=card.events > 0 and card.integration.evaluations <= MOST_KEPT,
         )
 
     integral: Integral = _timed(state, "integration", integration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from mcbridge.core import FlowSpec
@@ -102,4 +103,5 @@ def estimate_training_seconds(dim: int, points: int, config: TrainingConfig | No
     steps = resolved.steps + resolved.fine_tuning_steps
     checks = steps / resolved.check_every * resolved.held_out * points
     densities = checks + (2 + resolved.rounds) * points + resolved.fine_tuning_steps * resolved.batch
-    return _IMPORT + _ONCE + steps * (_STEP + resolved.batch * per_gradient) + densities * per_density
+    loading = 0.0 if "torch" in sys.modules else _IMPORT
+    return loading + _ONCE + steps * (_STEP + resolved.batch * per_gradient) + densities * per_density

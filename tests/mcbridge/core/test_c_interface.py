@@ -37,7 +37,7 @@ def test_a_generator_draws_the_points_that_python_draws(client, channel, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     first, *lines = done.stdout.splitlines()
-    assert first == '1000 3 3 {"name": "test"}'
+    assert first == '1001 3 3 {"name": "test"}'
     found = np.array([line.split() for line in lines], dtype=float)
     u, density = channels[number].sample(uniforms_of_the_program(5 * N).reshape(N, 5))
     np.testing.assert_array_equal(found[:, :3], u)
