@@ -33,9 +33,13 @@ class Goal:
         The integral counts as the time to the variance that ``reference`` (VEGAS) reaches with its planned
         evaluations, an event as the time of the trials that it takes.
         """
-        if figures.efficiency <= 0 or reference.rsd <= 0:
+        if figures.efficiency <= 0:
             return float("inf")
-        integral = self.evaluations * (figures.rsd / reference.rsd) ** 2 * figures.seconds_per_point
+        if reference.rsd > 0:
+            needed = (figures.rsd / reference.rsd) ** 2
+        else:  # VEGAS has no variance that anybody could beat
+            needed = 1.0 if figures.rsd == 0 else float("inf")
+        integral = self.evaluations * needed * figures.seconds_per_point
         return integral + self.events * figures.seconds_per_event()
 
 

@@ -70,3 +70,11 @@ def test_a_file_without_decision_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UserError, match=r"decision\.json"):
         load_decision(path)
+
+
+def test_where_vegas_has_no_variance_nothing_is_trained():
+    """A constant integrand: the time of VEGAS is finite, and no flow can win."""
+    decision = decide_early(figures(1.0, 0.0, 1e-3), Goal(0, 100_000), 30.0, 10_000)
+    assert decision is not None
+    assert decision.seconds["vegas"] == pytest.approx(100.0)
+    assert decide(figures(1.0, 0.0), figures(0.9, 0.01), Goal(0, 1000)).sampler == "vegas"
