@@ -14,6 +14,8 @@ __all__ = ["Decision", "Goal", "decide", "decide_early", "load_decision"]
 
 Name = Literal["flow", "vegas"]
 
+_ROUNDING = 1e-6  # a relative standard deviation below this is rounding, or nobody can gain from less
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -35,10 +37,7 @@ class Goal:
         """
         if figures.efficiency <= 0:
             return float("inf")
-        if reference.rsd > 0:
-            needed = (figures.rsd / reference.rsd) ** 2
-        else:  # VEGAS has no variance that anybody could beat
-            needed = 1.0 if figures.rsd == 0 else float("inf")
+        needed = (max(figures.rsd, _ROUNDING) / max(reference.rsd, _ROUNDING)) ** 2
         integral = self.evaluations * needed * figures.seconds_per_point
         return integral + self.events * figures.seconds_per_event()
 

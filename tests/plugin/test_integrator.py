@@ -188,6 +188,7 @@ def test_a_decision_for_vegas_does_not_import_torch():
 def test_a_constant_goes_to_vegas():
     burn = Counted(1e-3, lambda x: np.full(len(x), 2.5))
     integrator = Integrator(2 * [[0, 1]], seed=9)
-    assert integrator(burn.function(), nitn=2, neval=2500).mean == pytest.approx(2.5)
+    result = integrator(burn.function(), nitn=2, neval=2500)
+    assert abs(result.mean - 2.5) < 5 * result.sdev
     assert integrator.decision.sampler == "vegas"
     assert "inf" not in integrator.decision.reason
