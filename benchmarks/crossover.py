@@ -7,6 +7,7 @@ choice sees it, and the total is measured CPU time plus evaluations times cost. 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from statistics import median
 from typing import Any
@@ -71,6 +72,8 @@ def run(arguments: argparse.Namespace) -> None:
             within = median(a - 1.05 * v - 2.0 for a, v in zip(seconds["auto"], seconds["vegas"], strict=True)) <= 0.0
             ratio = median(a / v for a, v in zip(seconds["auto"], seconds["vegas"], strict=True))
             chosen = ", ".join(sorted(set(taken)))
+            done = f"{name}, {cost:g} us: auto {auto:.3g} s ({chosen}), vegas {vegas:.3g} s"
+            print(done, file=sys.stderr, flush=True)
             first = cost == (arguments.cost or COSTS)[0]
             rows.append([name if first else "", f"{cost:g}", auto, vegas, ratio, chosen, "yes" if within else "no"])
             content[name][f"{cost:g}"] = {**seconds, "ratio": ratio, "chosen": taken, "within_bound": within}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from mcbridge.errors import UserError
 from plugin.choice.figures import Figures
 
-__all__ = ["Decision", "Goal", "decide", "decide_early", "load_decision"]
+__all__ = ["USUAL_GAIN", "Decision", "Goal", "decide", "decide_early", "load_decision"]
 
 Name = Literal["flow", "vegas"]
 
+USUAL_GAIN = 3.0
 _ROUNDING = 1e-6  # a relative standard deviation below this is rounding, or nobody can gain from less
 
 
@@ -68,7 +69,10 @@ class Decision:
 
 
 def decide_early(vegas: Figures, goal: Goal, training_seconds: float, training_evaluations: int) -> Decision | None:
-    """The decision for VEGAS where even a perfect flow could not repay its training, else None.
+    """The decision for VEGAS where even a perfect flow could not repay its training, or the usual one would not.
+
+    The usual flow has :data:`USUAL_GAIN` times the efficiency of VEGAS, and a relative standard deviation smaller by the
+    same factor; what was measured is between one (Drell-Yan) and six (two peaks), see ``docs/benchmarks.md``.
 
     Arguments:
         vegas: figures of the VEGAS map on fresh points.
@@ -76,19 +80,20 @@ def decide_early(vegas: Figures, goal: Goal, training_seconds: float, training_e
         training_seconds: expected CPU time of optimisation [s].
         training_evaluations: amplitude evaluations that training and choice would still pay for.
     """
-    perfect = Figures(vegas.points, vegas.mean, 0.0, 0.0, 1.0, 1.0, vegas.seconds_per_point)
     with_vegas = goal.seconds(vegas, vegas)
     overhead = training_seconds + training_evaluations * vegas.seconds_per_point
-    with_flow = overhead + goal.seconds(perfect, vegas)
-    if with_vegas > with_flow:
-        return None
-    reason = (
-        f"VEGAS needs {_time(with_vegas)} for what is left; training a flow would cost {_time(overhead)} of CPU time, "
-        "which even a perfect flow could not win back"
-    )
-    return Decision(
-        "vegas", "vegas", reason, {"vegas": with_vegas, "flow": with_flow}, {"vegas": vegas}, "after survey"
-    )
+    perfect = replace(vegas, rsd=0.0, efficiency=1.0, kish=1.0)
+    usual = replace(vegas, rsd=vegas.rsd / USUAL_GAIN, efficiency=min(1.0, USUAL_GAIN * vegas.efficiency))
+    for flow, which in ((perfect, "even a perfect flow could not win back"), (usual, "a flow seldom wins back")):
+        with_flow = overhead + goal.seconds(flow, vegas)
+        if with_vegas <= with_flow or not with_flow < float("inf"):
+            reason = (
+                f"VEGAS needs {_time(with_vegas)} for what is left; training a flow would cost {_time(overhead)} of "
+                f"CPU time, which {which}"
+            )
+            seconds = {"vegas": with_vegas, "flow": with_flow}
+            return Decision("vegas", "vegas", reason, seconds, {"vegas": vegas}, "after survey")
+    return None
 
 
 def decide(vegas: Figures, flow: Figures, goal: Goal) -> Decision:

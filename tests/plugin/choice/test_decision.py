@@ -27,7 +27,10 @@ def test_expensive_amplitudes_train():
 def test_break_even_of_the_early_decision_counts_training_and_its_evaluations():
     # integral only: VEGAS pays 1e6 x 1 ms = 1000 s; training costs 30 s and 1e6 evaluations of 1 ms
     assert decide_early(figures(0.1, 1.0, 1e-3), Goal(0, 1_000_000), 30.0, 1_000_000) is not None
-    assert decide_early(figures(0.1, 1.0, 1e-3), Goal(0, 1_000_000), 30.0, 960_000) is None
+    usual = decide_early(figures(0.1, 1.0, 1e-3), Goal(0, 1_000_000), 30.0, 960_000)
+    assert "seldom" in usual.reason  # a perfect flow would do, but not one of a ninth of the variance
+    assert decide_early(figures(0.1, 1.0, 1e-3), Goal(0, 1_000_000), 30.0, 870_000) is not None
+    assert decide_early(figures(0.1, 1.0, 1e-3), Goal(0, 1_000_000), 30.0, 850_000) is None
 
 
 def test_the_cheaper_sampler_wins_and_sunk_training_does_not_count():
