@@ -71,8 +71,8 @@ class Decision:
 def decide_early(vegas: Figures, goal: Goal, training_seconds: float, training_evaluations: int) -> Decision | None:
     """The decision for VEGAS where even a perfect flow could not repay its training, or the usual one would not.
 
-    The usual flow has :data:`USUAL_GAIN` times the efficiency of VEGAS, and a relative standard deviation smaller by the
-    same factor; what was measured is between one (Drell-Yan) and six (two peaks), see ``docs/benchmarks.md``.
+    The usual flow has :data:`USUAL_GAIN` times the efficiency of VEGAS, and a relative standard deviation smaller by
+    the same factor; what was measured is between one (Drell-Yan) and six (two peaks), see ``docs/benchmarks.md``.
 
     Arguments:
         vegas: figures of the VEGAS map on fresh points.
