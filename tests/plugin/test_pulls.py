@@ -86,7 +86,7 @@ def spend(seconds_per_point):
 def test_whole_chains_give_pulls_of_unit_width(known, mode):
     """Survey, training and choice anew for each of 30 seeds; single-channel ones through the public Integrator."""
     pulls = []
-    burn = spend(50e-6 if mode == "auto" else 0.0)
+    burn = spend(150e-6 if mode == "auto" else 0.0)  # dear enough for a training to be worth a try
     for seed in range(30):
         if known.channels == 1:
             import vegas
