@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,11 +11,11 @@ import numpy as np
 from mcbridge.errors import UserError, nearest
 from mcbridge.integrands import FunctionIntegrand
 from mcbridge.integrands.metered import Metered
-from mcbridge.integration import Guard, fresh_weights
+from mcbridge.integration import Guard
 from mcbridge.integration import Integrator as McbridgeIntegrator
 from mcbridge.integration.vegas_plus import adaptive_map, stratified_rsd
 from mcbridge.samplers import Sampler, survey
-from plugin.choice import Decision, Figures, Goal, decide, decide_early, figures_of_channels
+from plugin.choice import Decision, Figures, Goal, decide, decide_early, measured_figures
 
 if TYPE_CHECKING:
     from plugin.training import TrainingStatus
@@ -164,7 +163,7 @@ class Integrator(McbridgeIntegrator):
             reason = f"the training of the flow diverged ({trained.reason}); VEGAS takes over"
             self.decision = Decision("vegas", "vegas", reason, {}, {"vegas": stratified}, "after training")
             return integrand.evaluations
-        flow = self._figures(integrand, trained.sampler, budget.choice, guard, "choice flow")
+        flow = measured_figures(integrand, trained.sampler, budget.choice, self.streams, "choice flow", guard)
         measured = decide(stratified, flow, Goal(0, total - integrand.evaluations))
         if self.mode == "flow":
             reason = f"the caller asked for sampler='flow'; measured: {measured.reason}"
@@ -174,17 +173,9 @@ class Integrator(McbridgeIntegrator):
             self.sampler = trained.sampler
         return integrand.evaluations
 
-    def _figures(self, integrand: Metered, sampler: Sampler, points: int, guard: Guard, purpose: str) -> Figures:
-        """Figures of merit on fresh points, which enter neither training nor integral."""
-        start = time.process_time()
-        sampler.draw(0, points, self.streams.generator("sampling cost"))
-        drawing = (time.process_time() - start) / points
-        fresh = fresh_weights(integrand, sampler, points, self.streams, purpose=purpose, guard=guard)
-        return figures_of_channels([fresh.event_weights], integrand.seconds_per_evaluation + drawing)
-
     def _figures_of_vegas(self, integrand: Metered, sampler: Sampler, points: int, guard: Guard) -> Figures:
-        """The same for VEGAS+: half of the points are independent, half show what its stratification is worth."""
-        independent = self._figures(integrand, sampler, points // 2, guard, "choice vegas")
+        """Figures of merit of VEGAS+: half of the points are independent, half show what stratification is worth."""
+        independent = measured_figures(integrand, sampler, points // 2, self.streams, "choice vegas", guard)
         generator = self.streams.generator("choice stratified")
         rsd = stratified_rsd(integrand, sampler.channels[0], points - points // 2, generator)
         return replace(independent, rsd=min(independent.rsd, rsd))

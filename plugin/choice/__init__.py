@@ -1,7 +1,7 @@
 """The choice between flow and VEGAS, measured in every run."""
 
 from plugin.choice.decision import Decision, Goal, decide, decide_early, load_decision
-from plugin.choice.figures import QUANTILE, Figures, figures_of_channels
+from plugin.choice.figures import QUANTILE, Figures, figures_of_channels, measured_figures
 
 __all__ = [
     "QUANTILE",
@@ -12,4 +12,5 @@ __all__ = [
     "decide_early",
     "figures_of_channels",
     "load_decision",
+    "measured_figures",
 ]

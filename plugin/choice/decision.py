@@ -15,6 +15,8 @@ __all__ = ["USUAL_GAIN", "Decision", "Goal", "decide", "decide_early", "load_dec
 Name = Literal["flow", "vegas"]
 
 USUAL_GAIN = 3.0
+"""What a trained flow usually gains on VEGAS, in efficiency and in relative standard deviation."""
+
 _ROUNDING = 1e-6  # a relative standard deviation below this is rounding, or nobody can gain from less
 
 

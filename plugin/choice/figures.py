@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from mcbridge.integrands import Array
+from mcbridge.integrands.metered import Metered
+from mcbridge.integration import Guard, fresh_weights
+from mcbridge.random import Streams
+from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, efficiency, kish
 
-__all__ = ["QUANTILE", "Figures", "figures_of_channels"]
+__all__ = ["QUANTILE", "Figures", "figures_of_channels", "measured_figures"]
+
+PROBE = 20_000
+"""Points drawn at most to measure what the sampler itself costs."""
 
 QUANTILE = 1e-3
 """Share of the cross section above the largest weight in every efficiency that is compared."""
@@ -55,6 +63,28 @@ class Figures:
     def as_json(self) -> dict[str, float]:
         """Every figure, for storage."""
         return asdict(self)
+
+
+def measured_figures(
+    integrand: Metered, sampler: Sampler, points: int, streams: Streams, purpose: str, guard: Guard
+) -> Figures:
+    """Figures of merit of a sampler on fresh points, which enter neither training nor integral.
+
+    Arguments:
+        integrand: its meter knows what an evaluation costs.
+        points: evaluations of the integrand to spend.
+        purpose: label of the random numbers.
+        guard: what is tolerated of the integrand.
+    """
+    probe = min(points, PROBE)
+    generator = streams.generator("sampling cost")
+    start = time.process_time()
+    for channel in range(integrand.channels):
+        sampler.draw(channel, probe // integrand.channels + 1, generator)
+    drawing = (time.process_time() - start) / probe
+    fresh = fresh_weights(integrand, sampler, points, streams, purpose=purpose, guard=guard)
+    weights = [fresh.event_weights[fresh.channel == channel] for channel in range(integrand.channels)]
+    return figures_of_channels(weights, integrand.seconds_per_evaluation + drawing)
 
 
 def figures_of_channels(weights: list[Array], seconds_per_point: float) -> Figures:

@@ -16,11 +16,11 @@ import numpy as np
 from mcbridge import core
 from mcbridge.errors import UserError
 from mcbridge.integrands.metered import Metered
-from mcbridge.integration import Guard, Integral, Samples, fresh_weights, integrate
+from mcbridge.integration import Guard, Integral, Samples, integrate
 from mcbridge.random import Streams
 from mcbridge.samplers import Sampler, drop_channels, survey
 from plugin.card import Card, dump_card
-from plugin.choice import Decision, Figures, Goal, decide, decide_early, figures_of_channels
+from plugin.choice import Decision, Figures, Goal, decide, decide_early, measured_figures
 from plugin.run.events import MOST_KEPT, write_events
 from plugin.run.folder import RunFolder
 from plugin.run.process import build_process
@@ -33,9 +33,6 @@ from plugin.training.config import TrainingConfig
 __all__ = ["RunResult", "State", "decision_stage", "run", "survey_stage"]
 
 log = logging.getLogger("plugin.run")
-
-SAMPLING_PROBE = 20_000
-"""Points drawn to measure what the sampler itself costs."""
 
 
 @dataclass
@@ -74,16 +71,7 @@ class State:
 
     def figures(self, sampler: Sampler, purpose: str) -> Figures:
         """Fresh independent points, a fixed number for each sampler."""
-        generator = self.streams.generator("sampling cost")
-        start = time.process_time()
-        for channel in range(self.process.channels):
-            sampler.draw(channel, SAMPLING_PROBE // self.process.channels + 1, generator)
-        drawing = (time.process_time() - start) / SAMPLING_PROBE
-        fresh = fresh_weights(
-            self.process, sampler, self.card.choice.evaluations, self.streams, purpose=purpose, guard=self.guard
-        )
-        weights = [fresh.event_weights[fresh.channel == channel] for channel in range(self.process.channels)]
-        return figures_of_channels(weights, self.process.seconds_per_evaluation + drawing)
+        return measured_figures(self.process, sampler, self.card.choice.evaluations, self.streams, purpose, self.guard)
 
 
 def run(

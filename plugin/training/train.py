@@ -173,7 +173,10 @@ class _Training:
         )
         reverse = differentiable(self.integrand, space) if config.loss == "reverse_kl" else None
         rounds = config.rounds if self.evaluations and reverse is None else 0
-        if rounds and np.any(self.buffer.flatten(_LEAST) < 1.0):  # far from the target: approach it step by step
+        # By the reverse KL the flow learns from no stored point: nothing is to be flattened there.
+        least = _LEAST if reverse is None else 0.0
+        beta = self.buffer.flatten(least)
+        if rounds and np.any(beta < 1.0):  # far from the target: approach it step by step
             rounds = max(rounds, _FAR)
         shares = _SHARES.get(rounds) or (1.0 / (rounds + 1),) * (rounds + 1)
         self.planned = config.steps + config.fine_tuning_steps
@@ -187,7 +190,7 @@ class _Training:
             if index:
                 self._learn_channel_weights(flow, best)
                 self._draw(flow, best, index, int(counts[index - 1]))
-            beta = self.buffer.flatten(_LEAST)
+                beta = self.buffer.flatten(least)
             if np.any(beta < 1.0):
                 log.info("round %d: the target is flattened, exponents %s", index, np.array2string(beta, precision=3))
             self._learn_tables()
