@@ -12,6 +12,7 @@ import torch
 from mcbridge import core
 from mcbridge.integrands.protocol import Array, IntArray
 from plugin.flows import Flow
+from plugin.training.adam import Adam
 from plugin.training.buffer import Buffer, Floats
 from plugin.training.losses import LINEAR, Loss, stratified, stratified_variance
 from plugin.training.measures import judge
@@ -109,7 +110,7 @@ class Optimiser:
         self.steps = max(steps, 1)
         self.clip = clip
         self.averaging = averaging
-        self.adam = torch.optim.Adam([flow.parameters_flat], lr=learning_rate, betas=(0.9, 0.99))
+        self.adam = Adam([flow.parameters_flat], betas=(0.9, 0.99))
         self.done = 0
         self.average = parameters_of(flow)
         self._averaged = 0
@@ -164,10 +165,7 @@ class Optimiser:
         norm = gradient.norm(dim=1, keepdim=True)
         if not np.isfinite(value) or not bool(torch.isfinite(norm).all()):
             raise DivergedError(f"the loss was {value:.3g} in step {self.done + 1}")
-        parameters.grad = gradient * torch.clamp(self.clip / (norm + 1e-12), max=1.0)
-        for group in self.adam.param_groups:
-            group["lr"] = self.rate()
-        self.adam.step()
+        self.adam.step([gradient * torch.clamp(self.clip / (norm + 1e-12), max=1.0)], self.rate())
         self.done += 1
         self._averaged += 1
         decay = min(self.averaging, (1.0 + self._averaged) / (10.0 + self._averaged))
