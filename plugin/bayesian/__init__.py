@@ -3,5 +3,6 @@
 from plugin.bayesian.events import Events
 from plugin.bayesian.fit import BayesianConfig, FitResult, fit
 from plugin.bayesian.posterior import BayesianFlow
+from plugin.bayesian.temper import temper
 
-__all__ = ["BayesianConfig", "BayesianFlow", "Events", "FitResult", "fit"]
+__all__ = ["BayesianConfig", "BayesianFlow", "Events", "FitResult", "fit", "temper"]

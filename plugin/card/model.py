@@ -176,7 +176,7 @@ class TrainingCard(Section):
         200_000, description="amplitude evaluations on points drawn by the flow itself, beside those of the survey"
     )
     learned_channel_weights: bool = Field(True, description="train the channel weights (several channels only)")
-    loss: Literal["forward_kl", "variance", "stratified_variance", "renyi", "exponential"] = Field(
+    loss: Literal["forward_kl", "generalised_kl", "variance", "stratified_variance", "renyi", "exponential"] = Field(
         "forward_kl", description="loss of the main part; fine-tuning with the variance of the mixture follows"
     )
     flow: Literal["rqs", "affine"] = Field("rqs", description="rational-quadratic splines, or affine maps of logits")
@@ -190,7 +190,9 @@ class TrainingCard(Section):
         None, description="bins of a spline; null: by number of points"
     )
     steps: Count | None = Field(None, description="optimisation steps; null: by number of points")
-    fine_tuning_steps: NotNegativeCount | None = Field(None, description="steps of the fine-tuning; null: a quarter")
+    fine_tuning_steps: NotNegativeCount | None = Field(
+        None, description="steps of the fine-tuning; null: by number of points"
+    )
     eps: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="share of the VEGAS density in the mixture; null: chosen on held-out points"
     )

@@ -9,7 +9,7 @@ from mcbridge.errors import UserError, nearest
 
 __all__ = ["LOSSES", "TrainingConfig"]
 
-LOSSES = ("forward_kl", "variance", "stratified_variance", "renyi", "exponential", "reverse_kl")
+LOSSES = ("forward_kl", "generalised_kl", "variance", "stratified_variance", "renyi", "exponential", "reverse_kl")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class TrainingConfig:
         batch: points of a step.
         learning_rate: its largest value in the main part.
         fine_tuning_learning_rate: its largest value in the fine-tuning.
+        fine_tuning_eps: share of the VEGAS density in the mixture of the fine-tuning, where ``eps`` is None.
+        knots: of the smooth maps under the flow, by axis; 0 for the grids of the survey as they are.
         clip: largest norm of the gradient of one channel.
         averaging: decay of the running average of the parameters.
         check_every: steps between two looks at the held-out points.
@@ -49,12 +51,14 @@ class TrainingConfig:
     rounds: int | None = None
     batch: int | None = None
     learning_rate: float = 1e-2
-    fine_tuning_learning_rate: float = 1e-3
+    fine_tuning_learning_rate: float = 3e-3
+    fine_tuning_eps: float = 0.01
     clip: float = 2.0
     averaging: float = 0.995
     check_every: int | None = None
     patience: int = 8
     held_out: float = 0.15
+    knots: int = 20
     hidden: int | None = None
     layers: int = 3
     bins: int | None = None
@@ -78,7 +82,7 @@ class TrainingConfig:
             )
         lowest = {
             "steps": 1, "fine_tuning_steps": 0, "rounds": 0, "batch": 2, "check_every": 1, "patience": 1, "hidden": 1,
-            "layers": 1, "bins": 1, "blocks": 1, "channel_weight_steps": 0, "threads": 1,
+            "layers": 1, "bins": 1, "knots": 0, "blocks": 1, "channel_weight_steps": 0, "threads": 1,
         }  # fmt: skip
         for name, low in lowest.items():
             value = getattr(self, name)
@@ -92,7 +96,8 @@ class TrainingConfig:
             raise UserError(f"averaging is {self.averaging}; it must be at least 0 and below 1")
         if not 0.0 < self.held_out <= 0.5:
             raise UserError(f"held_out is {self.held_out}; it must be above 0 and at most 0.5")
-        for name, share in [("training_eps", self.training_eps), *(("eps", value) for value in self._eps)]:
+        shares = [(name, getattr(self, name)) for name in ("training_eps", "fine_tuning_eps")]
+        for name, share in [*shares, *(("eps", value) for value in self._eps)]:
             if not 0.0 < share <= 1.0:
                 raise UserError(f"{name} is {share}; it must be above 0 and at most 1")
         if not self.eps_candidates:
@@ -125,15 +130,15 @@ class TrainingConfig:
         """
         many = points >= 150_000
         some = points >= 50_000
-        # From what was measured (docs/benchmarks.md): small batches at a large rate, new points often, and few steps;
-        # the held-out moment stops falling long before the loss does.
-        steps = int(min(3000, 700 + points // 300))
+        # From what was measured (docs/benchmarks.md): small batches at a large rate, new points often, few steps of the
+        # KL divergence, and most of the work by the variance, whose gradient has no noise where the density is right.
+        steps = int(min(1000, 400 + points // 500))
         automatic = {
             "hidden": 32 if many else 16,
             "bins": 10 if many else 8,
             "batch": 512 if some else 256,
             "steps": steps,
-            "fine_tuning_steps": int(0.3 * steps),
+            "fine_tuning_steps": int(min(2000, 600 + points // 250)),
             "rounds": 3 if many else 2,
             "check_every": int(min(200, max(50, steps // 10))),
         }
