@@ -25,9 +25,9 @@ from mcbridge.preprocessing.kinematics import (
     transverse,
 )
 
-__all__ = ["ANGLE", "COSINE", "LENGTH", "RAPIDITY", "Coordinates"]
+__all__ = ["ANGLE", "COSINE", "KINDS", "LENGTH", "RAPIDITY", "Coordinates"]
 
-LENGTH, RAPIDITY, COSINE, ANGLE = "length", "rapidity", "cosine", "angle"
+KINDS = LENGTH, RAPIDITY, COSINE, ANGLE = "length", "rapidity", "cosine", "angle"
 """Kinds of coordinates: positive [GeV], on the real line, in [-1, 1], on the circle of [-pi, pi]."""
 
 _SHARE = 1e-3  # of events that may break a rule before the rule is given up

@@ -17,8 +17,7 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Replicas
 from mcbridge.uncertainties import BayesianDensity
 from mcbridge.uncertainties.held_out import HeldOut, compare_histograms, pair_histogram
-from plugin.annotate.density import learn_density
-from plugin.bayesian import BayesianConfig, Events, fit
+from plugin.bayesian import BayesianConfig, Events, fit, learn_density
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import flow_spec
 from plugin.training.optimise import DivergedError

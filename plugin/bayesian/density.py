@@ -9,7 +9,7 @@ import torch
 
 from mcbridge import core
 from mcbridge.core import FlowSpec
-from plugin.bayesian import Events
+from plugin.bayesian.events import Events
 from plugin.bayesian.posterior import Floats
 from plugin.flows import Flow
 from plugin.training.losses import forward_kl
@@ -24,7 +24,7 @@ _AVERAGING = 0.995
 
 def log_likelihood(spec: FlowSpec, parameters: Floats, events: Events, threads: int = 1) -> float:
     """Mean of ``log p(y)`` over weighted events, parameters (1, P)."""
-    _, log_q = core.log_density(spec, parameters, events.y, None, None, threads)
+    _, log_q = core.log_density(spec, parameters, events.y, events.context, None, threads)
     return float(np.sum(events.weight * log_q.astype(np.float64)) / np.sum(events.weight))
 
 
@@ -44,8 +44,8 @@ def learn_density(
     Starts as the identity. The same arguments give the same result.
 
     Arguments:
-        spec: the architecture, without context.
-        events: what is learned; batches are drawn in proportion to their weights.
+        spec: the architecture.
+        events: what is learned, of one channel; batches are drawn in proportion to their weights.
         kept_aside: decide when to stop.
         steps: at most.
         batch: events of a step.
@@ -67,7 +67,8 @@ def learn_density(
         offset = np.zeros(batch)
         for step in range(1, steps + 1):
             rows = events.draw(batch, generator)
-            optimiser.step(forward_kl, events.y[rows], None, None, offset)
+            context = None if events.context is None else events.context[rows]
+            optimiser.step(forward_kl, events.y[rows], context, None, offset)
             if step % every and step < steps:
                 continue
             found = log_likelihood(spec, optimiser.average, kept_aside, threads)
