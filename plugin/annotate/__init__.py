@@ -2,5 +2,6 @@
 
 from plugin.annotate.annotate import Annotation, annotate
 from plugin.annotate.learn import LearnConfig
+from plugin.annotate.systematic import Systematic
 
-__all__ = ["Annotation", "LearnConfig", "annotate"]
+__all__ = ["Annotation", "LearnConfig", "Systematic", "annotate"]

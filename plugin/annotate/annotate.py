@@ -25,6 +25,9 @@ from mcbridge.uncertainties.theory import THEORY
 from mcbridge.version import __version__
 from plugin.annotate.collect import Collected, Group, Reader, collect
 from plugin.annotate.learn import DivergedError, GroupDensity, LearnConfig, learn_group
+from plugin.annotate.systematic import ATTRIBUTE as SYST
+from plugin.annotate.systematic import Systematic
+from plugin.bayesian import ConditionalDensity
 
 __all__ = ["Annotation", "GroupResult", "annotate"]
 
@@ -43,6 +46,7 @@ class GroupResult:
         events, negative: number of events, and of those with negative weight.
         effective: Kish effective number of all events.
         density: what was learned; None where there are no uncertainties.
+        conditional: density conditional on the nuisance parameter, where there is one.
         note: why not.
         outside: events outside the range of those that were learned from; they have the density of its edge.
         sums: (M,), sums of ``XWGTUP p(x|theta_m)/p(x)`` over the events.
@@ -55,6 +59,7 @@ class GroupResult:
     negative: int
     effective: float
     density: GroupDensity | None = None
+    conditional: ConditionalDensity | None = None
     note: str = ""
     outside: int = 0
     sums: Array = field(default_factory=lambda: np.zeros(0))
@@ -105,6 +110,7 @@ def annotate(
     jets: bool = False,
     absolute: bool = False,
     pdf_errors: str | None = None,
+    systematic: Systematic | None = None,
     on_progress: Progress | None = None,
 ) -> Annotation:
     """Write a copy of an event file in which the events carry their uncertainties.
@@ -126,6 +132,7 @@ def annotate(
         jets: whether light quarks and gluons count as the same particle.
         absolute: learn the density of the absolute weights where there are negative ones.
         pdf_errors: error type of the PDF set, where the file does not name it.
+        systematic: a nuisance parameter, from which the events get ``sigma_syst``.
         on_progress: called with stage, done and planned.
 
     Raises:
@@ -151,9 +158,9 @@ def annotate(
     reader = Reader(jets)
     theory = GeneratorWeights.of_groups(declared, pdf_of_init(file.preamble), pdf_errors)
     found = collect(file, reader, theory, training_events, streams, absolute)
-    groups = _learn(found, config, streams, min_events, absolute, tell)
-    header = _header(found, groups, config, seed, weights, absolute)
-    if all(group.density is None for group in groups.values()) and (not theory or found.has_theory):
+    groups = _learn(found, config, streams, min_events, absolute, systematic, tell)
+    header = _header(found, groups, config, seed, weights, absolute, systematic)
+    if all(group.density is None for group in groups.values()) and (not theory or THEORY in found.attributes):
         reasons = "; ".join(f"{group.state.name}: {group.note}" for group in list(groups.values())[:5])
         raise UserError(f"no event of {source} can be given uncertainties: {reasons}")
     learned = any(group.density is not None for group in groups.values())
@@ -169,7 +176,13 @@ def annotate(
 
 
 def _learn(
-    found: Collected, config: LearnConfig, streams: Streams, min_events: int, absolute: bool, tell: Progress
+    found: Collected,
+    config: LearnConfig,
+    streams: Streams,
+    min_events: int,
+    absolute: bool,
+    systematic: Systematic | None,
+    tell: Progress,
 ) -> dict[FinalState, GroupResult]:
     """The Bayesian flows of all groups that have enough events."""
     results: dict[FinalState, GroupResult] = {}
@@ -195,6 +208,19 @@ def _learn(
                         lambda done, planned, stage=stage: tell(stage, done, planned),  # type: ignore[misc]
                     )
                     result.sums = np.zeros(config.replicas)
+                    if systematic is not None and SYST not in found.attributes:
+                        stage = f"Systematic {len(results)}/{len(found.groups)}"
+                        result.conditional = systematic.learn(
+                            coordinates,
+                            momenta,
+                            masses,
+                            learned,
+                            state,
+                            streams,
+                            group.number,
+                            config.threads,
+                            lambda done, planned, stage=stage: tell(stage, done, planned),  # type: ignore[misc]
+                        )
                 except DivergedError as error:
                     result.note = f"the training diverged: {error}"
         if result.note:
@@ -221,6 +247,7 @@ def _header(
     seed: int,
     weights: bool,
     absolute: bool,
+    systematic: Systematic | None,
 ) -> dict[str, Any]:
     learned = [group for group in groups.values() if group.density is not None]
     content: dict[str, Any] = {
@@ -241,8 +268,9 @@ def _header(
     }
     if found.theory or found.theory.notes:
         content["theory"] = found.theory.as_json()
-    if found.has_theory:
-        content[THEORY] = "that of the source, unchanged"
+    if systematic is not None:
+        content["systematic"] = systematic.as_json()
+    content |= {name: "that of the source, unchanged" for name in (THEORY, SYST) if name in found.attributes}
     return content
 
 
@@ -257,7 +285,7 @@ def _annotated(
     """The text of the events of a block with their uncertainties, gaps included."""
     n = len(block)
     weight = np.zeros(n)
-    sigma = np.full(n, np.nan)
+    sigma, systematic = np.full(n, np.nan), np.full(n, np.nan)
     texts: list[bytes] = [b""] * n
     for state, _, records, momenta, masses in reader.parts(block):
         weight[records.rows] = records.weight
@@ -267,6 +295,9 @@ def _annotated(
         density, outside = group.density(momenta, masses, threads)
         ratios = density.ratios
         sigma[records.rows] = density.relative
+        if group.conditional is not None:
+            values = group.density.coordinates(momenta, masses)
+            systematic[records.rows] = group.conditional.sigma_syst(values, threads=threads)
         group.outside += outside
         group.sums += records.weight @ ratios
         group.total += float(np.sum(records.weight))
@@ -276,15 +307,14 @@ def _annotated(
             for row, values in zip(records.rows, (records.weight[:, None] * ratios + 0.0).tolist(), strict=True):
                 texts[row] = template % tuple(values)
     theory = np.full(n, np.nan)
-    if found.theory and not found.has_theory:
+    if found.theory and THEORY not in found.attributes:
         theory = found.theory.sigma(found.theory.table(block.events), weight)
     result = []
     for place in range(n):
         attributes = b""
-        if np.isfinite(sigma[place]):
-            attributes += b' %s="%.6g"' % (ATTRIBUTE.encode(), sigma[place])
-        if np.isfinite(theory[place]):
-            attributes += b' %s="%.6g"' % (THEORY.encode(), theory[place])
+        for name, values in ((ATTRIBUTE, sigma), (SYST, systematic), (THEORY, theory)):
+            if np.isfinite(values[place]):
+                attributes += b' %s="%.6g"' % (name.encode(), values[place])
         event = block.events[place]
         if attributes or texts[place]:
             event = insert_into_event(event, attributes, texts[place])

@@ -17,7 +17,6 @@ from mcbridge.random import Streams
 from mcbridge.uncertainties.generator_weights import GeneratorWeights
 from mcbridge.uncertainties.record import ATTRIBUTE, GROUP
 from mcbridge.uncertainties.signs import NEGATIVE_SHARE
-from mcbridge.uncertainties.theory import THEORY
 
 __all__ = ["Collected", "Group", "Reader", "collect"]
 
@@ -147,13 +146,13 @@ class Collected:
         groups: by final state, in the order of the file.
         events: number of all events.
         theory: weights of the generator, with the sums over all events.
-        has_theory: whether the events have an attribute ``sigma_th`` already.
+        attributes: attributes that the tags of events have.
     """
 
     groups: dict[FinalState, Group] = field(default_factory=dict)
     events: int = 0
     theory: GeneratorWeights = field(default_factory=GeneratorWeights)
-    has_theory: bool = False
+    attributes: set[str] = field(default_factory=set)
 
 
 def collect(
@@ -203,7 +202,7 @@ def _check_new(event: bytes, file: RawFile, number: int, result: Collected) -> N
             f"event {number} of {file.path} carries uncertainties already ({ATTRIBUTE}, {GROUP}_001, ...); annotate the"
             " file without them"
         )
-    result.has_theory = result.has_theory or THEORY in names
+    result.attributes |= names
 
 
 def _check_signs(result: Collected, file: RawFile) -> None:

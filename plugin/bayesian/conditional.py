@@ -40,10 +40,12 @@ def augment(
     span: tuple[float, float],
     nominal: float,
     generator: np.random.Generator,
-) -> tuple[Array, Array]:
-    """A nuisance parameter for every event, and the event's weight with it.
+    copies: int = 4,
+) -> tuple[Array, Array, Array]:
+    """Copies of the events, each with a nuisance parameter and the weight that the event has with it.
 
     Half of the parameters are uniform in the span, half lie near the nominal value, which everything is compared with.
+    An event that comes with several parameters tells more of what the parameter does than several events.
 
     Arguments:
         values: (n, dim), what the variation depends on.
@@ -52,15 +54,19 @@ def augment(
         span: smallest and largest nuisance parameter.
         nominal: the parameter of the events as they are.
         generator: draws the parameters.
+        copies: of every event.
 
     Returns:
-        nuisance parameters (n,) and weights (n,).
+        values (copies n, dim), nuisance parameters (copies n,) and weights (copies n,).
 
     Raises:
         UserError: shapes do not fit, or a factor is negative or not finite.
     """
     table, own = _events(values, weight)
     low, high = _span(span, nominal)
+    if copies < 1:
+        raise UserError(f"copies is {copies}; it must be at least 1")
+    table, own = np.tile(table, (copies, 1)), np.tile(own, copies)
     # Stratified, so that no part of the span is short of events.
     uniform = low + (high - low) * (generator.permutation(len(table)) + generator.random(len(table))) / len(table)
     root = (uniform - nominal) / (high - low)
@@ -71,7 +77,7 @@ def augment(
         raise UserError(f"the variation returned the shape {factors.shape}; it must be ({len(table)},)")
     if not np.all(np.isfinite(factors) & (factors >= 0.0)):
         raise UserError("the variation returned factors that are negative or not finite")
-    return nuisance, own * factors
+    return table, nuisance, own * factors
 
 
 @dataclass(frozen=True)

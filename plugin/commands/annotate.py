@@ -49,6 +49,16 @@ def command(
             help="Error type of the PDF weights, where the file does not say.",
         ),
     ] = None,
+    syst: Annotated[
+        str | None,
+        typer.Option("--syst", metavar="MODULE:FUNCTION", help="Weights by a nuisance parameter, for sigma_syst."),
+    ] = None,
+    syst_span: Annotated[
+        tuple[float, float], typer.Option("--syst-span", metavar="LOW HIGH", help="Span of the nuisance parameter.")
+    ] = (-1.0, 1.0),
+    syst_nominal: Annotated[
+        float, typer.Option("--syst-nominal", metavar="A", help="Its value for the events as they are.")
+    ] = 0.0,
     no_weights: Annotated[
         bool, typer.Option("--no-weights", help="Only sigma_stat and sigma_th, no replica weights.")
     ] = False,
@@ -61,13 +71,18 @@ def command(
     written weights of scales or PDF members, and with M replica weights `binn_001`, ... All that was in the file
     stays, byte for byte. The file is read twice and may be of any length.
 
+    With `--syst`, a function of momenta (n, particles, 4), PDG ids (particles,) and a nuisance parameter (n,) that
+    returns factors (n,) of the weights, events get `sigma_syst` from a flow conditional on that parameter.
+
     Example: `binnis annotate unweighted_events.lhe.gz -o annotated.lhe.gz --merge-jets`
     """
-    from plugin.annotate import LearnConfig, annotate
+    from plugin.annotate import LearnConfig, Systematic, annotate
     from plugin.annotate.present import print_annotation
+    from plugin.run.functions import load_function
     from plugin.run.progress import Progress
 
     config = LearnConfig(replicas, prior, steps, bayesian_steps, threads)
+    systematic = None if syst is None else Systematic(load_function(syst), syst_span, syst_nominal, syst)
     with Progress(quiet) as progress:
         result = annotate(
             events,
@@ -80,6 +95,7 @@ def command(
             jets=merge_jets,
             absolute=absolute,
             pdf_errors=pdf_errors,
+            systematic=systematic,
             on_progress=progress.stages(),
         )
     print_annotation(result)

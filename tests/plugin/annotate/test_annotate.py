@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from mcbridge.errors import UserError
 from mcbridge.lhe import read
-from plugin.annotate import LearnConfig, annotate
+from plugin.annotate import LearnConfig, Systematic, annotate
 from tests.plugin.annotate.event_files import madgraph, muons, sherpa
 
 QUICK = LearnConfig(replicas=8, steps=400, bayesian_steps=400)
 INSTANT = LearnConfig(replicas=2, steps=1, bayesian_steps=1)
 ADDED = re.compile(
-    rb" sigma_(?:stat|th)=\"[^\"]*\"|<wgt id='binn_\d+'>[^\n]*</wgt>\r?\n|<binn>\r?\n.*?</binn>\r?\n"
+    rb" sigma_(?:stat|syst|th)=\"[^\"]*\"|<wgt id='binn_\d+'>[^\n]*</wgt>\r?\n|<binn>\r?\n.*?</binn>\r?\n"
     rb"|<weightgroup name='binn'.*?</weightgroup>\r?\n",
     re.DOTALL,
 )
@@ -226,6 +226,29 @@ def test_sigma_th_alone_is_worth_a_file_and_an_own_one_is_kept(tmp_path):
     own = write(tmp_path / "own.lhe", content(source).replace(b"<event>", b"<event sigma_th='7'>"))
     with pytest.raises(UserError, match="can be given uncertainties"):
         annotate(own, tmp_path / "own_out.lhe", INSTANT)
+
+
+def test_a_nuisance_parameter_gives_sigma_syst(tmp_path):
+    """Factors 1 + a cos: relative, half the envelope over a from -0.9 to 0.9 is 0.9 |cos|."""
+
+    def tilt(momenta, flavours, a):
+        assert flavours == (-13, 13)
+        return 1.0 + a * momenta[:, 0, 3] / momenta[:, 0, 0]
+
+    source = write(tmp_path / "e.lhe", muons(10_000))
+    systematic = Systematic(tilt, (-0.9, 0.9), 0.0, "tilt")
+    result = annotate(source, tmp_path / "out.lhe", INSTANT, systematic=systematic)
+    assert without_additions(content(result.path)) == content(source)
+    found = read(result.path).load()
+    cos = found.momenta[:, 3, 3] / 120.0
+    sigma = found.attributes["sigma_syst"]
+    for low, high in ((-0.9, -0.7), (-0.1, 0.1), (0.7, 0.9)):
+        own = (cos > low) & (cos < high)
+        assert sigma[own].mean() == pytest.approx(0.9 * np.abs(cos[own]).mean(), abs=0.15)
+    assert header(result.path)["systematic"]["span"] == [-0.9, 0.9]
+    broken = Systematic(lambda momenta, flavours, a: momenta[:, 9], (-0.5, 0.5), 0.0, "my.py:f")
+    with pytest.raises(UserError, match=r"--syst: my\.py:f failed for mu"):
+        annotate(source, tmp_path / "b.lhe", INSTANT, systematic=broken)
 
 
 def test_the_sample_that_is_learned_from_is_bounded(tmp_path):
