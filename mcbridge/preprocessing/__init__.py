@@ -2,7 +2,7 @@
 
 from mcbridge.preprocessing.chart import Chart
 from mcbridge.preprocessing.coordinates import KINDS, Coordinates
-from mcbridge.preprocessing.final_state import FinalState, canonical
+from mcbridge.preprocessing.final_state import JET, FinalState, canonical
 from mcbridge.preprocessing.resonances import Resonances, resonances_of
 
-__all__ = ["KINDS", "Chart", "Coordinates", "FinalState", "Resonances", "canonical", "resonances_of"]
+__all__ = ["JET", "KINDS", "Chart", "Coordinates", "FinalState", "Resonances", "canonical", "resonances_of"]

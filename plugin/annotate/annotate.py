@@ -150,7 +150,7 @@ def annotate(
     if not output.parent.is_dir():
         raise UserError(f"--output: the folder {output.parent} does not exist")
     tell = on_progress or (lambda stage, done, planned: None)
-    file = RawFile(source, on_progress=lambda done, planned: tell("Reading", done, planned))
+    file = RawFile(source, on_progress=lambda done, planned: tell("Reading (MB)", done >> 20, planned >> 20))
     declared = declared_groups(file.preamble)
     if any(weight.id.startswith(f"{GROUP}_") for group in declared for weight in group.weights):
         raise UserError(f"{source} declares weights {GROUP}_... already; annotate the file without them")
@@ -158,6 +158,10 @@ def annotate(
     reader = Reader(jets)
     theory = GeneratorWeights.of_groups(declared, pdf_of_init(file.preamble), pdf_errors)
     found = collect(file, reader, theory, training_events, streams, absolute)
+    if theory and not theory.events:
+        theory = found.theory = GeneratorWeights(
+            notes=["weights of scales or PDF members are declared, but no event has all"]
+        )
     groups = _learn(found, config, streams, min_events, absolute, systematic, tell)
     header = _header(found, groups, config, seed, weights, absolute, systematic)
     if all(group.density is None for group in groups.values()) and (not theory or THEORY in found.attributes):
@@ -165,7 +169,7 @@ def annotate(
         raise UserError(f"no event of {source} can be given uncertainties: {reasons}")
     learned = any(group.density is not None for group in groups.values())
     declaration = weight_group(config.replicas) if weights and learned else None
-    file.on_progress = lambda done, planned: tell("Writing", done, planned)
+    file.on_progress = lambda done, planned: tell("Writing (MB)", done >> 20, planned >> 20)
     with atomic(output) as temporary, OutputStream(temporary, is_compressed(output), config.threads) as stream:
         stream.write_bytes(insert_into_preamble(file.preamble, declaration, {"binn": header}))
         for block in file:
@@ -224,7 +228,7 @@ def _learn(
                 except DivergedError as error:
                     result.note = f"the training diverged: {error}"
         if result.note:
-            log.warning("%s: no uncertainties: %s", state.name, result.note)
+            log.info("%s: no uncertainties: %s", state.name, result.note)
         group.forget()
     return results
 

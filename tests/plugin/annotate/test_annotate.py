@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pylhe
@@ -258,6 +260,27 @@ def test_the_sample_that_is_learned_from_is_bounded(tmp_path):
     assert group["effective_training_events"] == 800
     assert group["effective_events"] == 3000
     assert content(result.path).count(b"sigma_stat=") == 3000
+
+
+def test_declared_weights_that_no_event_has_are_told(tmp_path):
+    text = re.sub(r"<rwgt>.*?</rwgt>\n", "", madgraph(1200), flags=re.DOTALL)
+    result = annotate(write(tmp_path / "e.lhe", text), tmp_path / "out.lhe", INSTANT)
+    assert "no event has all" in header(result.path)["theory"]["notes"][0]
+    assert b"sigma_th" not in content(result.path).split(b"</header>")[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("BINNIS_LHE_FILES" not in os.environ, reason="BINNIS_LHE_FILES names no files of real generators")
+def test_files_of_real_generators_come_back_intact(tmp_path):
+    """Files of MadGraph, Sherpa, ..., separated as on PATH."""
+    for number, name in enumerate(os.environ["BINNIS_LHE_FILES"].split(os.pathsep)):
+        source = Path(name)
+        result = annotate(source, tmp_path / f"{number}.lhe.gz", INSTANT, jets=True, min_events=100)
+        assert without_additions(content(result.path)) == content(source)
+        assert any(group.density is not None for group in result.groups)
+        events = list(pylhe.LHEFile.fromfile(str(result.path)).events)
+        assert len(events) == result.events
+        assert any("binn_002" in event.weights for event in events)
 
 
 @pytest.mark.parametrize(
