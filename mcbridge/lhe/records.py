@@ -17,7 +17,7 @@ __all__ = ["Kind", "Records", "parse_records"]
 
 _BODY = re.compile(rb"[^<#]*")
 _HEAD, _LINE = 6, 13
-_LARGEST = 1e100  # of weights and momenta: their squares must be numbers
+_LARGEST_WEIGHT, _LARGEST_ENERGY = 1e100, 1e12  # [GeV]; squares must be numbers
 _MOST = 10_000  # particles of an event
 
 
@@ -114,8 +114,9 @@ def _numbers(tokens: Sequence[bytes]) -> list[float]:
 def _records(kind: Kind, rows: list[int], table: list[list[float]], first: int) -> Records:
     numbers = np.array(table)
     columns = numbers[:, _HEAD - 2 :].reshape(len(rows), -1, _LINE)
-    used = np.concatenate([numbers[:, :1], columns[:, :, 6:11].reshape(len(rows), -1)], axis=1)
-    bad = ~np.all(np.abs(used) < _LARGEST, axis=1)
+    energies = np.abs(columns[:, :, 6:11].reshape(len(rows), -1))
+    # Written so that what is no number fails, too.
+    bad = ~((np.abs(numbers[:, 0]) < _LARGEST_WEIGHT) & np.all(energies < _LARGEST_ENERGY, axis=1))
     if np.any(bad):
         raise UserError(
             f"event {first + rows[int(np.argmax(bad))]} of the file has a number that is not finite or absurd"

@@ -30,6 +30,7 @@ __all__ = ["ANGLE", "COSINE", "KINDS", "LENGTH", "RAPIDITY", "Coordinates"]
 KINDS = LENGTH, RAPIDITY, COSINE, ANGLE = "length", "rapidity", "cosine", "angle"
 """Kinds of coordinates: positive [GeV], on the real line, in [-1, 1], on the circle of [-pi, pi]."""
 
+_BLOCK = 16_384  # events whose coordinates are found at once
 _SHARE = 1e-3  # of events that may break a rule before the rule is given up
 _UNIFORM = 5.0  # standard errors within which the azimuth of the whole event counts as uniform
 
@@ -126,11 +127,14 @@ class Coordinates:
 
     def __call__(self, momenta: Array, masses: Array) -> Array:
         """Coordinates (n, dim) of events: momenta (n, slots, 4) [GeV] and masses (n, slots) [GeV]."""
-        columns = self._all(momenta, masses)
         assert self._kept is not None  # chosen at construction
-        if not self._kept:
-            return np.zeros((len(momenta), 0))
-        return np.stack([columns[index][2] for index in self._kept], axis=1)
+        result = np.zeros((len(momenta), len(self._kept)))
+        for start in range(0, len(momenta), _BLOCK):  # all columns of all events would be many times their size
+            part = slice(start, start + _BLOCK)
+            columns = self._all(momenta[part], masses[part])
+            for place, index in enumerate(self._kept):
+                result[part, place] = columns[index][2]
+        return result
 
     def _all(self, momenta: Array, masses: Array) -> list[tuple[str, str, Array]]:
         """Name, kind and values of all coordinates, the azimuth of the whole event first."""

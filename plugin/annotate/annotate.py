@@ -33,6 +33,8 @@ __all__ = ["Annotation", "GroupResult", "annotate"]
 
 log = logging.getLogger("plugin.annotate")
 
+_ENOUGH = 20_000  # events that show what is constant in all of them
+
 Progress = Callable[[str, int, int], None]
 """Called with a stage, what is done and what is planned."""
 
@@ -196,7 +198,8 @@ def _learn(
         learned = np.abs(weight) if absolute else np.maximum(weight, 0.0)
         result.note = _reason(group, learned, min_events, absolute)
         if not result.note:
-            coordinates = Coordinates(momenta, masses, group.resonances.chosen())
+            few = slice(None, None, max(1, len(weight) // _ENOUGH))
+            coordinates = Coordinates(momenta[few], masses[few], group.resonances.chosen())
             if not coordinates.dim:
                 result.note = "its phase space has no free coordinate"
             else:

@@ -13,8 +13,9 @@ __all__ = ["print_annotation"]
 
 _LEGEND = (
     "trained on: effective events; sigma_stat: mean over the events; 68%/95%: bins of histograms of held-out events"
-    " within 1 and 2 standard deviations of band and counting error; factor^2: what these bins would multiply the square"
-    " of the band with; norm: largest of |<p_m/p> - 1| over the replicas. There are no exact weights to calibrate with."
+    " within 1 and 2 standard deviations of band and counting error; factor^2: what these bins would multiply the"
+    " square of the band with; norm: largest of |<p_m/p> - 1| over the replicas. There are no exact weights to"
+    " calibrate with."
 )
 
 
