@@ -86,6 +86,8 @@ class ConditionalDensity:
 
     Attributes:
         chart: from the coordinates of events to the unit hypercube.
+        parameters: of the trained flow (P,). What the nuisance parameter does is read from it: the mean of a
+            mean-field posterior is drawn towards the prior, which knows of no such effect.
         replicas: parameters of the flows (M, 1, P), conditional on the parameter.
         span: smallest and largest nuisance parameter.
         nominal: the parameter of the events as they are.
@@ -93,6 +95,7 @@ class ConditionalDensity:
     """
 
     chart: Chart
+    parameters: npt.NDArray[np.float32]
     replicas: Replicas
     span: tuple[float, float]
     nominal: float
@@ -109,21 +112,29 @@ class ConditionalDensity:
         Raises:
             UserError: a nuisance parameter lies outside the span.
         """
+        y, density = self._place(values)
+        logs = [self._log(parameters, y, nuisance, threads) for parameters in self.replicas.parameters[:, 0]]
+        return BayesianDensity(np.exp(np.stack(logs)) * density)
+
+    def _place(self, values: npt.ArrayLike) -> tuple[npt.NDArray[np.float32], Array]:
+        """Points of the flow (n, dim) and the density of the grid (n,)."""
         points, _ = self.chart(np.asarray(values, dtype=np.float64))
-        parameter = np.broadcast_to(np.asarray(nuisance, dtype=np.float64), (len(points),))
-        context = _context(parameter, self.span, self.nominal)
         y, density = self.chart.sampler().inverse_grid(points)
-        single = y.astype(np.float32)
-        logs = [
-            core.log_density(self.replicas.spec, parameters, single, context, threads=threads)[1]
-            for parameters in self.replicas.parameters[:, 0]
-        ]
-        return BayesianDensity(np.exp(np.stack(logs).astype(np.float64)) * density)
+        return y.astype(np.float32), density
+
+    def _log(
+        self, parameters: npt.NDArray[np.float32], y: npt.NDArray[np.float32], nuisance: npt.ArrayLike, threads: int
+    ) -> Array:
+        parameter = np.broadcast_to(np.asarray(nuisance, dtype=np.float64), (len(y),))
+        context = _context(parameter, self.span, self.nominal)
+        _, log_q = core.log_density(self.replicas.spec, parameters, y, context, threads=threads)
+        return log_q.astype(np.float64)
 
     def ratio(self, values: npt.ArrayLike, nuisance: npt.ArrayLike, threads: int = 1) -> Array:
         """(n,), ``p(x|a)/p(x|nominal)``: weights that move events to another nuisance parameter."""
-        own = self(values, nuisance, threads).mean
-        result: Array = own / self(values, self.nominal, threads).mean
+        y, _ = self._place(values)
+        own = self._log(self.parameters, y, nuisance, threads)
+        result: Array = np.exp(own - self._log(self.parameters, y, self.nominal, threads))
         return result
 
     def sigma_syst(
@@ -203,9 +214,7 @@ def learn_conditional(
     streams = Streams(seed)
     context = _context(parameter, (low, high), nominal)
     own = own / _mean_weight(parameter, own)
-    aside, learned = np.split(
-        streams.generator("held out").permutation(len(table)), [max(10, round(_ASIDE * len(table)))]
-    )
+    aside, learned = _split(table, streams.generator("held out"))
     chart = Chart(table[learned], names, own[learned], table[aside], own[aside])
     chart.forget()
     grid = chart.sampler()
@@ -243,7 +252,7 @@ def learn_conditional(
         "steps": [first, bayesian_steps],
     }
     draws = found.flow.replicas(replicas, streams.generator("replicas"))
-    return ConditionalDensity(chart, Replicas(spec, draws), (low, high), nominal, information)
+    return ConditionalDensity(chart, parameters[0], Replicas(spec, draws), (low, high), nominal, information)
 
 
 def _events(values: npt.ArrayLike, weight: npt.ArrayLike) -> tuple[Array, Array]:
@@ -255,6 +264,18 @@ def _events(values: npt.ArrayLike, weight: npt.ArrayLike) -> tuple[Array, Array]
     if not np.all(np.isfinite(table)):
         raise UserError("values must be finite numbers")
     return table, own
+
+
+def _split(table: Array, generator: np.random.Generator) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows that decide when to stop, and rows that are learned from; copies of an event stay together."""
+    event = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
+    number = int(event.max()) + 1
+    chosen = np.zeros(number, dtype=bool)
+    chosen[generator.permutation(number)[: max(1, round(_ASIDE * number))]] = True
+    aside = chosen[event]
+    if np.all(aside):
+        raise UserError("all events have the same coordinates; there is no density to learn")
+    return np.flatnonzero(aside), np.flatnonzero(~aside)
 
 
 def _mean_weight(parameter: Array, weight: Array) -> Array:

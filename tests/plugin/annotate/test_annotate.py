@@ -237,7 +237,7 @@ def test_a_nuisance_parameter_gives_sigma_syst(tmp_path):
         assert flavours == (-13, 13)
         return 1.0 + a * momenta[:, 0, 3] / momenta[:, 0, 0]
 
-    source = write(tmp_path / "e.lhe", muons(4000))
+    source = write(tmp_path / "e.lhe", muons(10_000))
     systematic = Systematic(tilt, (-0.9, 0.9), 0.0, "tilt")
     result = annotate(source, tmp_path / "out.lhe", INSTANT, systematic=systematic)
     assert without_additions(content(result.path)) == content(source)
