@@ -13,6 +13,7 @@ from mcbridge.integrands.protocol import Array
 from mcbridge.preprocessing import Coordinates, FinalState
 from mcbridge.random import Streams
 from plugin.bayesian import ConditionalDensity, augment, learn_conditional
+from plugin.bayesian.conditional import check_span
 
 __all__ = ["ATTRIBUTE", "Systematic"]
 
@@ -32,12 +33,18 @@ class Systematic:
         span: smallest and largest nuisance parameter.
         nominal: the parameter of the events as they are.
         name: of the function, for the header.
+
+    Raises:
+        UserError: the span is empty, or does not hold the nominal parameter.
     """
 
     function: Callable[[Array, tuple[int, ...], Array], Any]
     span: tuple[float, float]
     nominal: float
     name: str = "variation"
+
+    def __post_init__(self) -> None:
+        check_span(self.span, self.nominal)
 
     def learn(
         self,

@@ -22,7 +22,7 @@ from plugin.bayesian.fit import BayesianConfig, fit
 from plugin.bayesian.posterior import check_weights
 from plugin.training.config import TrainingConfig
 
-__all__ = ["ConditionalDensity", "augment", "learn_conditional"]
+__all__ = ["ConditionalDensity", "augment", "check_span", "learn_conditional"]
 
 _ASIDE = 0.1  # share of the events that decides when to stop
 _PLACES = 13  # values of the nuisance parameter at which the envelope is taken
@@ -63,7 +63,7 @@ def augment(
         UserError: shapes do not fit, or a factor is negative or not finite.
     """
     table, own = _events(values, weight)
-    low, high = _span(span, nominal)
+    low, high = check_span(span, nominal)
     if copies < 1:
         raise UserError(f"copies is {copies}; it must be at least 1")
     table, own = np.tile(table, (copies, 1)), np.tile(own, copies)
@@ -150,7 +150,7 @@ class ConditionalDensity:
             span: what the parameter is uncertain in; all of the training's if None.
             threads: of the kernel.
         """
-        low, high = self.span if span is None else _span(span, self.nominal)
+        low, high = self.span if span is None else check_span(span, self.nominal)
         places = np.linspace(low, high, _PLACES)
         ratios = np.stack([np.ones(len(np.asarray(values))), *(self.ratio(values, a, threads) for a in places)])
         result: Array = 0.5 * (np.max(ratios, axis=0) - np.min(ratios, axis=0))
@@ -210,7 +210,7 @@ def learn_conditional(
             raise UserError(
                 f"'{name}' is no kind of coordinate; it must be one of {', '.join(KINDS)}{nearest(name, KINDS)}"
             )
-    low, high = _span((float(np.min(parameter)), float(np.max(parameter))) if span is None else span, nominal)
+    low, high = check_span((float(np.min(parameter)), float(np.max(parameter))) if span is None else span, nominal)
     streams = Streams(seed)
     context = _context(parameter, (low, high), nominal)
     own = own / _mean_weight(parameter, own)
@@ -292,7 +292,8 @@ def _mean_weight(parameter: Array, weight: Array) -> Array:
     return result
 
 
-def _span(span: tuple[float, float], nominal: float) -> tuple[float, float]:
+def check_span(span: tuple[float, float], nominal: float) -> tuple[float, float]:
+    """The span as numbers; UserError where it is empty or does not hold the nominal parameter."""
     low, high = float(span[0]), float(span[1])
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise UserError(f"the span of the nuisance parameter is {low:g} to {high:g}; it must be increasing numbers")

@@ -248,6 +248,8 @@ def test_a_nuisance_parameter_gives_sigma_syst(tmp_path):
         own = (cos > low) & (cos < high)
         assert sigma[own].mean() == pytest.approx(0.9 * np.abs(cos[own]).mean(), abs=0.15)
     assert header(result.path)["systematic"]["span"] == [-0.9, 0.9]
+    with pytest.raises(UserError, match="must lie in the span"):
+        Systematic(tilt, (1.0, 2.0), 0.0)
     broken = Systematic(lambda momenta, flavours, a: momenta[:, 9], (-0.5, 0.5), 0.0, "my.py:f")
     with pytest.raises(UserError, match=r"--syst: my\.py:f failed for mu"):
         annotate(source, tmp_path / "b.lhe", INSTANT, systematic=broken)
