@@ -9,6 +9,8 @@ BENCHMARKS = {
     "kernel": "speed of the flow: sampling, density with gradient, training step, against the peers",
     "toys": "Bayesian flow on toy densities whose uncertainty has a known shape",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
+    "annotation": "binnis annotate where the exact density is known: coverage and speed",
+    "memory": "peak memory of a run and of an annotation against the number of events",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
 }
 

@@ -91,6 +91,7 @@ class GluonsCard(Section):
     alpha_s: Positive = Field(0.118, description="strong coupling, fixed")
 
 
+Power = Annotated[int, Field(ge=0, strict=True)]
 ParticleLimit = Positive | dict[int, NotNegative]
 PairLimit = Positive | dict[str, NotNegative]
 
@@ -133,6 +134,9 @@ class CustomCard(ScatteringCard):
     outgoing: tuple[int, ...] = Field((13, -13), description="PDG numbers", min_length=2)
     tensors: bool = Field(False, description="call the function with torch tensors instead of NumPy arrays")
     alpha_s: Positive | None = Field(None, description="for the event record; null takes that of the PDFs")
+    alpha_s_power: Power | None = Field(
+        None, description="power of alpha_s in |M|^2, for weights of scales and PDF members; null writes none"
+    )
 
 
 class UmamiCard(ScatteringCard):
@@ -146,6 +150,9 @@ class UmamiCard(ScatteringCard):
     param_card: str | None = Field(None, description="parameter card or artifact folder for the library")
     alpha_s: Positive | Literal["pdf", "card"] | None = Field(
         None, description="number, 'pdf' (running) or 'card' (the library's own)"
+    )
+    alpha_s_power: Power | None = Field(
+        None, description="power of alpha_s in |M|^2, for weights of scales and PDF members; null measures it"
     )
 
 
