@@ -45,9 +45,7 @@ def build_plugin(sherpa: Sherpa, output: str | Path | None = None, rebuild: bool
     name = os.environ.get("CXX", "c++")
     compiler = shutil.which(name)
     if compiler is None:
-        raise UserError(
-            f"there is no C++ compiler '{name}'; install one (Debian: apt install g++), or name it with CXX"
-        )
+        raise UserError(f"there is no C++ compiler '{name}'; install one, or name yours with CXX")
     folder = cache_folder() / f"plugin-{_digest(sherpa, compiler)}" if output is None else Path(output)
     target = folder / LIBRARY
     if target.exists() and output is None and not rebuild:

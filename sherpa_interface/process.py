@@ -116,7 +116,7 @@ def error_in_log(text: str, code: int | None = None) -> str:
         if "yaml-cpp: error" in line:
             return line[line.index("yaml-cpp") :]
     for line in lines:
-        crash = re.search(r"Signal (\d+) caught", line)
+        crash = re.search(r"Signal \(?(\d+)\)? caught", line)
         if crash is not None:
             return f"it crashed (signal {crash.group(1)})"
     last = next((line for line in reversed(lines) if line), "")

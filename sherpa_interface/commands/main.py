@@ -58,3 +58,63 @@ def build(
     library = build_plugin(find_sherpa(prefix), output, rebuild=True)
     typer.echo(f"{library}\n\nTo use it, run Sherpa with\n\n    export LD_LIBRARY_PATH={library.parent}\n")
     typer.echo("and the lines\n\n    SHERPA_LDADD: SherpaBinnis\n    INTEGRATOR: [Binnis]\n\nin Sherpa.yaml.")
+
+
+@app.command("run")
+def run(
+    card: Annotated[Path, typer.Argument(metavar="CARD", help="Sherpa's run card (Sherpa.yaml); it is not changed.")],
+    events: Annotated[
+        int | None, typer.Option("--events", "-n", min=0, metavar="N", help="Unweighted events \\[EVENTS of the card].")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=1, metavar="S", help="Seed of Sherpa and of the training.")] = 1,
+    sampler: Annotated[
+        str | None,
+        typer.Option("--sampler", metavar="auto|flow|vegas", help="Measure and choose, or insist \\[the card's]."),
+    ] = None,
+    evaluations: Annotated[
+        int,
+        typer.Option("--evaluations", min=0, metavar="N", help="Points of the integrand for training, per process."),
+    ] = 400_000,
+    integration: Annotated[
+        int,
+        typer.Option("--integration", min=5000, metavar="N", help="Points of the final integration, per process."),
+    ] = 500_000,
+    groups: Annotated[
+        bool, typer.Option("--groups", help="Keep groups of processes together instead of one sampler per channel.")
+    ] = False,
+    replicas: Annotated[
+        int, typer.Option("--replicas", min=0, max=999, metavar="M", help="Weights of the Bayesian flow per event.")
+    ] = 32,
+    threads: Annotated[
+        int, typer.Option("--threads", min=1, metavar="N", help="Threads of the training, and Sherpa processes.")
+    ] = 1,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to make \\[runs/CARD_NN].")
+    ] = None,
+    prefix: Prefix = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+) -> None:
+    """Run a Sherpa card with a trained sampler: optimise, train, choose by measurement, generate events.
+
+    Sherpa's own mapping is optimised first and stays underneath; a flow learns what is left, and is used where it
+    saves CPU time. Leaves `events.lhe.gz`, `summary.json`, `sampler.mcb`, `decision.json` and `run.log` in the run
+    folder, beside what Sherpa itself wrote in `optimisation/` and `generation/`.
+
+    Example: `binnis sherpa run examples/sherpa/ee_to_mumua.yaml --events 10000`
+    """
+    from plugin.integrator import sampler_named
+    from sherpa_interface.present import print_result
+    from sherpa_interface.run import Settings, run_card
+
+    settings = Settings(
+        events=events,
+        seed=seed,
+        sampler=None if sampler is None else sampler_named(sampler),
+        evaluations=evaluations,
+        integration=integration,
+        split=not groups,
+        replicas=replicas,
+        threads=threads,
+        quiet=quiet,
+    )
+    print_result(run_card(card, settings, output, prefix))
