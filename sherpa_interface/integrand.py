@@ -166,7 +166,10 @@ class SherpaAmplitude:
         overlay: Mapping[str, Any] | None = None,
     ) -> None:
         program = prefix if isinstance(prefix, Installation) else installation(prefix)
-        self._server = Server(program, Path(card), {**(overlay or {}), "COLOR_SCHEME": 1})
+        self._server = Server(program, Path(card), overlay)
+        if self._server.description["colours"] == "sampled":  # Sherpa crashes on the sum over no colours
+            self._server.close()
+            self._server = Server(program, Path(card), {**(overlay or {}), "COLOR_SCHEME": 1})
         self.flavours: tuple[int, ...] = tuple(self._server.description["flavours"])
 
     def __call__(self, momenta: Array) -> Array:

@@ -76,8 +76,10 @@ def run_sherpa(
     extra = folder / "overlay.yaml"
     write_text(extra, yaml.safe_dump(overlay, sort_keys=False))
     path = folder / "sherpa.log"
-    with path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
+    lines = []
+    with (
+        path.open("w", encoding="utf-8") as log,
+        subprocess.Popen(
             [installation.sherpa.executable, str(card.resolve()), str(extra.resolve())],
             cwd=folder,
             env=installation.environment(),
@@ -86,21 +88,20 @@ def run_sherpa(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-        )
-        lines = []
+        ) as process,
+    ):
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             for raw in process.stdout:
                 line = _COLOUR.sub("", raw)
                 log.write(line)
                 lines.append(line)
                 if on_line is not None:
                     on_line(line)
-            code = process.wait()
         except BaseException:
             process.kill()
-            process.wait()
             raise
+    code = process.returncode
     text = "".join(lines)
     if code:
         raise UserError(f"Sherpa ended with an error: {error_in_log(text, code)} (its log: {path})")

@@ -72,10 +72,12 @@ def sherpa_training_config(points: int, threads: int = 1) -> TrainingConfig:
         hidden=64 if many else 32,
         bins=16 if many else 10,
         batch=1024 if many else 512,
-        steps=int(min(6000, 1000 + points // 150)),
-        fine_tuning_steps=int(min(6000, 500 + points // 150)),
+        steps=int(min(4000, 1000 + points // 200)),
+        fine_tuning_steps=int(min(4000, 500 + points // 200)),
+        # Sherpa's own mapping keeps the weights within bounds, so that they can be trained on at their largest.
+        fine_tuning_loss="third_moment",
         training_eps=0.2,
-        eps_candidates=(0.02, 0.05, 0.1, 0.2, 0.3),
+        eps_candidates=(0.02, 0.05, 0.1, 0.2, 0.3, 0.4),
         threads=threads,
     )
 

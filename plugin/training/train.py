@@ -25,7 +25,7 @@ from plugin.training.channel_weights import ChannelWeightTrainer
 from plugin.training.checkpoint import Checkpoint, save_checkpoint
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import flow_spec
-from plugin.training.losses import Loss, loss_by_name, second_moment
+from plugin.training.losses import Loss, loss_by_name
 from plugin.training.measures import Moments, best_eps
 from plugin.training.optimise import Best, DivergedError, Optimiser, held_out_moments, parameters_of, run_stage
 from plugin.training.result import TrainingResult, TrainingStatus
@@ -217,7 +217,9 @@ class _Training:
             tuner.restart(best.parameters)
             self.best_rsd = np.inf
             steps = config.fine_tuning_steps
-            self._stage("fine-tuning", tuner, second_moment, steps, best, generator, share_of_vegas)
+            self._stage(
+                "fine-tuning", tuner, loss_by_name(config.fine_tuning_loss), steps, best, generator, share_of_vegas
+            )
         self._tune_tables(flow, best, share_of_vegas)
         eps, moments = self._choose_eps(flow, best)
         if not np.all(np.isfinite(best.parameters)):
