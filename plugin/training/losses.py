@@ -118,7 +118,7 @@ _LOSSES: dict[str, Loss] = {
         reverse_kl,
         renyi,
         exponential,
-    )  # fmt: skip
+    )
 }
 
 

@@ -216,10 +216,8 @@ class _Training:
             )
             tuner.restart(best.parameters)
             self.best_rsd = np.inf
-            steps = config.fine_tuning_steps
-            self._stage(
-                "fine-tuning", tuner, loss_by_name(config.fine_tuning_loss), steps, best, generator, share_of_vegas
-            )
+            steps, moment = config.fine_tuning_steps, loss_by_name(config.fine_tuning_loss)
+            self._stage("fine-tuning", tuner, moment, steps, best, generator, share_of_vegas)
         self._tune_tables(flow, best, share_of_vegas)
         eps, moments = self._choose_eps(flow, best)
         if not np.all(np.isfinite(best.parameters)):

@@ -187,8 +187,8 @@ def test_results_of_another_sampler_are_not_continued(program, card, integrand, 
     settings = {"SAMPLER": "flow", "FILE": str(other), "BASE": str(optimised.results)}
     with pytest.raises(UserError, match="another sampler"):
         run_sherpa(program, card, {**PLUGIN, "PSI": FROZEN, "BINNIS": settings}, tmp_path / "run")
+    again = {**settings, "FILE": str(path)}
     with pytest.raises(UserError, match="own mapping"):
-        again = {**settings, "FILE": str(path)}
         run_sherpa(program, card, {**PLUGIN, "PSI": FROZEN, "BINNIS": again}, optimised.folder)
 
 
