@@ -16,11 +16,14 @@ from mcbridge.samplers.cells import CellTable
 from plugin.choice import Decision, Figures, Goal, decide, decide_early, measured_figures
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import estimate_training_seconds
+from plugin.training.measures import judge
 from sherpa_interface.integrand import SherpaIntegrand, SherpaMeter
 
 __all__ = ["Trained", "own_mapping", "sherpa_training_config", "train_process"]
 
 log = logging.getLogger("plugin.sherpa")
+
+_MIXTURES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 Choice = Literal["auto", "flow", "vegas"]
 
@@ -112,7 +115,9 @@ def train_process(
     """
     meter, guard = SherpaMeter(integrand), Guard()
     base = own_mapping(integrand)
-    goal = Goal(events, integration_points)
+    # Sherpa's own mapping has its integration behind it; with the flow it is still to be paid for.
+    goal = Goal(events, 0 if events else integration_points)
+    integration = integration_points if events else 0
     own, fresh = measured_figures(meter, base, choice_points, streams, "choice vegas", guard)
     points = fresh if recorded is None else Samples.concatenate([recorded, fresh])
 
@@ -145,7 +150,7 @@ def train_process(
     )
     if mode == "auto":
         expected = estimate_training_seconds(integrand.dim, len(points) + evaluations, config)
-        early = decide_early(own, goal, expected, evaluations + choice_points)
+        early = decide_early(own, goal, expected, evaluations + choice_points + integration)
         if early is not None:
             return found(early)
     from plugin.training import train
@@ -165,12 +170,49 @@ def train_process(
         decision = Decision("vegas", "vegas", reason, {}, {"vegas": own}, "after training")
         return found(decision, base, training, result.cpu_seconds)
     flow, drawn = measured_figures(meter, result.sampler, choice_points, streams, "choice flow", guard)
-    decision = decide(own, flow, goal)
+    mixed, flow = best_mixture(result.sampler, drawn, flow, own, goal)
+    decision = _decide(own, flow, goal, integration)
     if mode == "flow":
         reason = f"asked for by SAMPLER: flow; measured: {decision.reason}"
         decision = replace(decision, sampler="flow", reason=reason, stage="pinned")
-    sampler = result.sampler if decision.sampler == "flow" else base
+    sampler = mixed if decision.sampler == "flow" else base
     return found(decision, sampler, training, result.cpu_seconds, drawn)
+
+
+def _decide(own: Figures, flow: Figures, goal: Goal, integration: int) -> Decision:
+    """The choice after training, by CPU time; what the integration with the flow costs is counted."""
+    decision = decide(own, flow, goal)
+    seconds = {**decision.seconds, "flow": decision.seconds["flow"] + integration * flow.seconds_per_point}
+    if decision.sampler == "flow" and seconds["flow"] > seconds["vegas"]:
+        cost = integration * flow.seconds_per_point
+        reason = f"{decision.reason}; but the flow does not win back the {cost:.3g} s of its integration"
+        return replace(decision, sampler="vegas", measured="vegas", reason=reason, seconds=seconds)
+    return replace(decision, seconds=seconds)
+
+
+def best_mixture(
+    sampler: Sampler, fresh: Samples, figures: Figures, own: Figures, goal: Goal
+) -> tuple[Sampler, Figures]:
+    """The sampler with the share of Sherpa's own mapping that reaches the goal soonest, and its figures.
+
+    The held-out points of the training have chosen a share by few large weights; fresh points, reweighted, know better.
+
+    Arguments:
+        sampler: as the training left it.
+        fresh: points that it drew.
+        figures: of these points.
+        own: figures of Sherpa's own mapping.
+        goal: what is still to be computed.
+    """
+    channel = sampler.channels[0]
+    live = fresh.select(fresh.weight != 0.0)
+    vegas, flow = channel.densities(live.u)
+    best = (goal.seconds(figures, own), channel.eps, figures)
+    for eps in _MIXTURES:
+        found = judge(live.weight, live.density, eps * vegas + (1.0 - eps) * flow, len(fresh))
+        candidate = replace(figures, rsd=found.sigma / abs(found.mean), efficiency=found.efficiency)
+        best = min(best, (goal.seconds(candidate, own), eps, candidate), key=lambda entry: entry[0])
+    return sampler.with_eps(best[1]), best[2]
 
 
 def figures_json(figures: Figures) -> dict[str, float]:
