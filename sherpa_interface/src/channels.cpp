@@ -142,7 +142,10 @@ void FinalStateChannel::WriteOut(std::string path) {
 
 void FinalStateChannel::ReadIn(std::string path) {
     sampling_->check_mark(path);
-    base_->ReadIn(path);
+    if (sampling_->frozen())
+        sampling_->prepare();  // Sherpa goes on from these results and integrates no more
+    else
+        base_->ReadIn(path);
 }
 
 }  // namespace binnis

@@ -182,7 +182,11 @@ def test_auto_falls_back_to_sherpas_own_mapping(program, card, optimised, tmp_pa
 
 def test_results_of_another_sampler_are_not_continued(program, card, integrand, optimised, tmp_path):
     path = write(tmp_path / "flow.mcb", random_flow(integrand), integrand.description)
-    with_sampler(program, card, tmp_path / "run", path, optimised.results, EVENTS=0)
+    text = with_sampler(program, card, tmp_path / "run", path, optimised.results, EVENTS=0)
+    settings = {"SAMPLER": "flow", "FILE": str(path), "BASE": str(optimised.results)}
+    run_sherpa(program, card, {**PLUGIN, "PSI": FROZEN, "BINNIS": settings, "EVENTS": 1000}, tmp_path / "run")
+    record, found = scan_events(tmp_path / "run" / "events.lhe"), cross_sections(text)[NAME]
+    assert abs(record.cross_section - found.value) < 4.0 * record.error  # the same sampler may go on
     other = write(tmp_path / "other.mcb", random_flow(integrand, size=0.1), integrand.description)
     settings = {"SAMPLER": "flow", "FILE": str(other), "BASE": str(optimised.results)}
     with pytest.raises(UserError, match="another sampler"):
