@@ -21,6 +21,7 @@ import yaml
 
 from benchmarks.sherpa_shapes import compare_shapes
 from benchmarks.table import print_table, store
+from mcbridge import core
 from mcbridge.random import Streams
 from sherpa_interface.card import load_sherpa_card
 from sherpa_interface.events import EventRecord, scan_events
@@ -44,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--integration", type=int, default=500_000, help="points of the integration [500000]")
     parser.add_argument("--pulls", type=int, default=0, metavar="N", help="instead: N seeds of the first case, flow")
     parser.add_argument("--auto", action="store_true", help="with --pulls: sampler auto")
+    parser.add_argument(
+        "--cost", metavar="RUN", help="instead: what the sampler of a finished run folder costs a point"
+    )
     parser.add_argument("--prefix", help="of Sherpa")
     parser.add_argument("--keep", metavar="DIR", help="keep all folders there")
 
@@ -54,7 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
     scratch = Path(arguments.keep or tempfile.mkdtemp(prefix="binnis-benchmark-"))
     scratch.mkdir(parents=True, exist_ok=True)
     try:
-        if arguments.pulls:
+        if arguments.cost:
+            _cost(arguments, program, scratch)
+        elif arguments.pulls:
             _pulls(arguments, program, scratch)
         else:
             _compare(arguments, program, scratch)
@@ -245,6 +251,35 @@ def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installat
         seconds,
         calls["optimisation"] + calls["training"],
     )
+
+
+def _cost(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
+    """CPU time of the sampler for one point, by difference.
+
+    The sampler is given Sherpa's own mapping as its whole mixture: its flow is evaluated at every point all the same,
+    but the points are distributed as without it, so that everything else costs the same.
+    """
+    folder = Path(arguments.cost)
+    overlay = yaml.safe_load((folder / "generation" / "overlay.yaml").read_text(encoding="utf-8"))
+    channels, metadata, arrays = core.read_sampler_file(folder / "sampler.mcb")
+    core.write_sampler_file(scratch / "cost.mcb", [channel.with_eps(1.0) for channel in channels], metadata, arrays)
+    block = {"BASE": str((folder / "optimisation" / "Results.zip").resolve())}
+    blocks = {"without": block, "with": {**block, "SAMPLER": "flow", "FILE": str((scratch / "cost.mcb").resolve())}}
+    seconds: dict[str, list[float]] = {name: [] for name in blocks}
+    points = 0
+    for number in range(3):
+        for name, settings in blocks.items():
+            place = scratch / f"{name}_{number}"
+            place.mkdir()
+            settings = {**overlay, "BINNIS": settings, "EVENTS": 0, "EVENT_OUTPUT": "None"}
+            start = _cpu()
+            text = run_sherpa(program, folder / "Sherpa.yaml", settings, place)
+            seconds[name].append(_cpu() - start)
+            points = sum(result.points for result in cross_sections(text).values())
+    micro = {name: 1e6 * min(values) / points for name, values in seconds.items()}
+    row = [folder.name, points, micro["without"], micro["with"], micro["with"] - micro["without"]]
+    print_table("CPU time of a point in Sherpa [us]", ["run", "points", "without", "with sampler", "sampler"], [row])
+    store(arguments.json, {"points": points, "seconds": seconds, "microseconds_per_point": micro})
 
 
 def _pulls(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+import vegas
 
 from mcbridge.errors import UserError
 from mcbridge.integrands import Evaluation
@@ -114,6 +115,12 @@ class SherpaIntegrand:
                 weights.append(values)
                 self.cpu_seconds += seconds
         return Evaluation(np.concatenate(weights))
+
+    @property
+    def function(self) -> Callable[[Array], Array]:
+        """The integrand as a batched function of points (n, dim), for :class:`binnis.Integrator` and vegas."""
+        batched: Callable[[Array], Array] = vegas.lbatchintegrand(lambda u: self(u).weight)
+        return batched
 
     def close(self) -> None:
         """End the Sherpa processes."""

@@ -11,21 +11,18 @@
 #include "ATOOLS/Org/Exception.H"
 #include "ATOOLS/Org/Message.H"
 #include "ATOOLS/Org/My_File.H"
-#include "ATOOLS/Org/Run_Parameter.H"
 #include "PHASIC++/Channels/ISR_Channels.H"
 #include "PHASIC++/Channels/Single_Channel.H"
 #include "PHASIC++/Main/Color_Integrator.H"
 #include "PHASIC++/Main/Phase_Space_Handler.H"
 #include "PHASIC++/Main/Process_Integrator.H"
 #include "PHASIC++/Process/Process_Base.H"
-#include "PHASIC++/Process/Single_Process.H"
 #include "serve.hpp"
 
 namespace binnis {
 
 namespace {
 
-constexpr double golden = 0.6180339887498949;
 const char* const version = SHERPA_VERSION "." SHERPA_SUBVERSION;
 
 std::vector<std::string> split(const std::string& text, char at) {
@@ -118,28 +115,11 @@ void Sampling::open_sampler() {
     checksum_ = checksum(settings_.file);
 }
 
-void Sampling::open_recorders() {
-    const auto open = [&](const std::string& prefix, mcb_recorder** recorder) {
-        if (prefix.empty()) return;
-        char message[512] = "";
-        const std::string path = prefix + "." + name_ + ".points";
-        if (mcb_record_open(path.c_str(), static_cast<int>(dim()), recorder, message, sizeof message))
-            THROW(fatal_error, std::string("Binnis: ") + message);
-    };
-    if (!frozen_) open(settings_.record, &recorder_);
-    if (sampler_) open(settings_.accepted, &accepted_);
-}
-
 bool Sampling::colours_sampled() const {
     if (process_->Integrator()->ColorScheme() == PHASIC::cls::sum) return false;
     for (const ATOOLS::Flavour& flavour : process_->Flavours())
         if (flavour.Strong()) return true;
     return false;
-}
-
-// Sherpa counts trials from the first event on; points of the events have no value that is told to a channel.
-bool Sampling::recording() const {
-    return recorder_ != nullptr && finished_ && ATOOLS::rpa->gen.NumberOfTrials() == 0;
 }
 
 std::size_t Sampling::particles() const { return process_->NIn() + process_->NOut(); }
@@ -205,26 +185,6 @@ void Sampling::finished() {
     } catch (const std::runtime_error&) {
         finished_ = false;  // nothing is recorded of a process with so many channels
     }
-}
-
-std::vector<double> Sampling::fingerprint() {
-    std::vector<double> values, u(dim());
-    for (int k = 1; k <= 8; ++k) {
-        for (std::size_t d = 0; d < dim(); ++d) {
-            const double x = k * golden * static_cast<double>(d + 1) + 0.1 * k;
-            u[d] = x - std::floor(x);
-        }
-        ATOOLS::Vec4D_Vector& momenta = handler_->Momenta();
-        for (std::size_t i = process_->NIn(); i < particles(); ++i) momenta[i] = ATOOLS::Vec4D();
-        double weight = 0, sum = 0;
-        evaluate(1, u.data(), &weight);
-        for (std::size_t i = process_->NIn(); i < particles(); ++i)
-            sum += momenta[i][0] + 2 * std::fabs(momenta[i][1]) + 3 * std::fabs(momenta[i][2]) +
-                   5 * std::fabs(momenta[i][3]);
-        values.push_back(sum);
-        values.push_back(colours_sampled() ? 0.0 : weight);
-    }
-    return values;
 }
 
 void Sampling::check_fingerprint() {
@@ -294,119 +254,6 @@ double* Sampling::comix_numbers() {
         comix_numbers_[layout_.final_state + k] =
             k < intervals.size() ? 0.5 * (intervals[k].first + intervals[k].second) : 0.5;
     return comix_numbers_.data();
-}
-
-void Sampling::saw_isr(std::size_t option, const double* numbers) {
-    if (!recording()) return;
-    flush();
-    u_[1] = isr_choice_.coordinate(option, 0.5);
-    std::copy(numbers, numbers + 2, u_.begin() + static_cast<std::ptrdiff_t>(layout_.discrete()));
-    pending_ = true;
-    seen_ = false;
-}
-
-void Sampling::saw_fsr(const double* numbers, bool swapped) {
-    if (!recording()) return;
-    if (!layout_.isr) flush();
-    if (layout_.swap) u_[2] = swapped ? 0.75 : 0.25;
-    std::copy(numbers, numbers + layout_.final_state,
-              u_.begin() + static_cast<std::ptrdiff_t>(layout_.first_fsr()));
-    const double* choices = numbers + layout_.final_state;
-    std::size_t leaf = 0;
-    while (leaf < leaves_.size() && !leaves_[leaf].holds(choices)) ++leaf;
-    pending_ = leaf < leaves_.size();
-    if (pending_) u_[0] = leaf_choice_.coordinate(leaf, 0.5);
-    seen_ = true;
-}
-
-void Sampling::saw_value(double value) { value_ = value; }
-
-void Sampling::flush() {
-    if (!pending_) return;
-    pending_ = false;
-    const double weight = seen_ ? value_ * ATOOLS::rpa->Picobarn() : 0.0, density = 1;
-    value_ = 0;
-    // A point that failed before the final state has no coordinates there; its weight is 0 whatever they are.
-    char message[512] = "";
-    if (mcb_record(recorder_, 0, 1, u_.data(), &weight, &density, message, sizeof message))
-        THROW(fatal_error, std::string("Binnis: ") + message);
-}
-
-std::string Sampling::mark() const { return sampler_ ? checksum_ : "own"; }
-
-void Sampling::write_mark(const std::string& path) const {
-    My_Out_File file(path + "_Binnis");
-    file.Open();
-    *file << mark() << "\n";
-    file.Close();
-}
-
-void Sampling::check_mark(const std::string& path) const {
-    std::string found = "own";  // results of Sherpa without the plug-in have no mark
-    My_In_File file(path + "_Binnis");
-    if (My_In_File::FileInDB(path + "_Binnis") && file.Open()) *file >> found;
-    if (found != mark())
-        THROW(fatal_error, "Binnis: the results of " + name_ + " in RESULT_DIRECTORY were made with " +
-                               (found == "own" ? "Sherpa's own mapping" : "another sampler") +
-                               "; give every sampler its own RESULT_DIRECTORY");
-}
-
-void Sampling::evaluate(std::size_t n, const double* u, double* weight) {
-    for (std::size_t k = 0; k < n; ++k) {
-        forced_ = u + k * dim();
-        weight[k] = handler_->Differential(ATOOLS::Variations_Mode::nominal_only).Nominal() * ATOOLS::rpa->Picobarn();
-    }
-    forced_ = nullptr;
-}
-
-void Sampling::amplitude(std::size_t n, const double* momenta, double* value) {
-    auto* process = process_->Get<PHASIC::Single_Process>();
-    if (!process) THROW(fatal_error, "Binnis: " + name_ + " is a group of processes; a matrix element needs a single one");
-    ATOOLS::Vec4D_Vector p(particles());
-    for (std::size_t k = 0; k < n; ++k, momenta += 4 * p.size()) {
-        for (std::size_t i = 0; i < p.size(); ++i)
-            p[i] = ATOOLS::Vec4D(momenta[4 * i], momenta[4 * i + 1], momenta[4 * i + 2], momenta[4 * i + 3]);
-        value[k] = 0;
-        if (!process->GeneratePoint()) continue;
-        process->SetSelectorOn(false);
-        if (process->Trigger(p)) {
-            process_->Differential(p, ATOOLS::Variations_Mode::nominal_only);
-            value[k] = process->LastXS();
-        }
-        process->SetSelectorOn(true);
-    }
-}
-
-std::string Sampling::describe() const {
-    std::ostringstream json;
-    json.precision(17);
-    const auto list = [&](const std::vector<double>& values) {
-        json << "[";
-        for (std::size_t i = 0; i < values.size(); ++i) json << (i ? ", " : "") << values[i];
-        json << "]";
-    };
-    json << "{\"name\": \"" << name_ << "\", \"sherpa\": \"" << version << "\", \"dim\": " << dim()
-         << ", \"incoming\": " << process_->NIn() << ", \"flavours\": [";
-    for (std::size_t i = 0; i < particles(); ++i)
-        json << (i ? ", " : "") << static_cast<long>(process_->Flavours()[i]);
-    json << "], \"subprocesses\": [";
-    for (std::size_t s = 0; process_->IsGroup() && s < process_->Size(); ++s) {
-        json << (s ? ", [" : "[");
-        for (std::size_t i = 0; i < particles(); ++i)
-            json << (i ? ", " : "") << static_cast<long>((*process_)[s]->Flavours()[i]);
-        json << "]";
-    }
-    json << "], \"colours\": \"" << (colours_sampled() ? "sampled" : "summed") << "\", \"discrete\": {\"0\": ";
-    list(leaf_choice_.edges());
-    if (layout_.isr) {
-        json << ", \"1\": ";
-        list(isr_choice_.edges());
-    }
-    if (layout_.swap) json << ", \"2\": [0.0, 0.5, 1.0]";
-    json << "}, \"fingerprint\": ";
-    list(found_);
-    json << "}";
-    return json.str();
 }
 
 }  // namespace binnis

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from binnis import Integrator
 from mcbridge import core
 from mcbridge.errors import AmplitudeError, UserError
 from mcbridge.samplers.cells import CellTable
@@ -80,6 +81,13 @@ def test_the_mean_at_uniform_points_is_the_cross_section(integrand, optimised):
     weight = integrand(np.random.default_rng(1).random((40_000, integrand.dim))).weight
     error = weight.std() / np.sqrt(len(weight))
     assert abs(weight.mean() - own.value) < 4.0 * np.hypot(error, own.error)
+
+
+def test_it_can_be_integrated_as_any_function(integrand, optimised):
+    """Sherpa's integrand under VEGAS, by the integrator of everybody."""
+    own = cross_sections(optimised.text)[NAME]
+    result = Integrator(integrand.dim * [[0, 1]], sampler="vegas", seed=1)(integrand.function, nitn=5, neval=8000)
+    assert abs(result.mean - own.value) < 4.0 * np.hypot(result.sdev, own.error)
 
 
 def test_a_random_flow_leaves_the_cross_section_where_it_was(program, card, integrand, optimised, tmp_path):
