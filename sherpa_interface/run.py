@@ -169,12 +169,12 @@ def _keep_log(sentence: str, folder: RunFolder) -> str:
     """Where the folder of a failed run is going to be removed, keep Sherpa's log beside it."""
     if (folder.path / "sampler.mcb").exists():
         return sentence
-    logs = sorted(folder.path.glob("*/sherpa.log"), key=lambda path: path.stat().st_mtime)
-    if not logs or str(logs[-1]) not in sentence.replace(str(folder.path.resolve()), str(folder.path)):
-        return sentence
-    kept = folder.path.with_name(f"{folder.path.name}.sherpa.log")
-    shutil.copy(logs[-1], kept)
-    return sentence.replace(str(logs[-1].resolve()), str(kept))
+    for path in folder.path.resolve().glob("*/sherpa.log"):
+        if str(path) in sentence:
+            kept = folder.path.with_name(f"{folder.path.name}.sherpa.log")
+            shutil.copy(path, kept)
+            return sentence.replace(str(path), str(kept))
+    return sentence
 
 
 def _stages(state: State, folder: RunFolder) -> SherpaRunResult:

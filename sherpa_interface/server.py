@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import yaml
@@ -146,7 +146,10 @@ class Server:
             size -= len(part)
         return b"".join(parts)
 
-    def _fail(self) -> None:
+    def _fail(self) -> NoReturn:
         code = None if self._process is None else self._process.wait()
-        text = (self.folder / "sherpa.log").read_text(encoding="utf-8", errors="replace")
-        raise AmplitudeError(f"Sherpa ended with an error: {error_in_log(text, code)}")
+        log = self.folder / "sherpa.log"
+        kept = Path(tempfile.gettempdir()) / f"{self.folder.name}.log"
+        shutil.copy(log, kept)  # the folder goes with this object
+        text = log.read_text(encoding="utf-8", errors="replace")
+        raise AmplitudeError(f"Sherpa ended with an error: {error_in_log(text, code)} (its log: {kept})")
