@@ -94,7 +94,7 @@ def _compare(arguments: argparse.Namespace, program: Installation, scratch: Path
                 ]
             )
         below = found["below"]
-        rows.append(["", "its own, same channels and colours", "", below["rsd"], below["efficiency"], "", "", ""])
+        rows.append(["", "own, split as the flow", "", below["rsd"], below["efficiency"], "", "", ""])
         rows.append(["", "ratio", f"{found['pull']:+.2f} sigma", *[found["ratios"][name] for name in _RATIOS], ""])
         print(f"{case}: {json.dumps(found['shapes'])}", file=sys.stderr, flush=True)
     columns = [
@@ -129,6 +129,7 @@ def _case(case: str, arguments: argparse.Namespace, program: Installation, folde
         sampler="flow",
         evaluations=arguments.evaluations,
         integration=arguments.integration,
+        replicas=0,
         quiet=True,
     )
     result = run_card(card, settings, folder / "flow", program)
