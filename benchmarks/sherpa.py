@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cost", metavar="RUN", help="instead: what the sampler of a finished run folder costs a point"
     )
+    parser.add_argument("--sampler-of", metavar="RUN", help="with --pulls: all seeds with the sampler of a run folder")
     parser.add_argument("--prefix", help="of Sherpa")
     parser.add_argument("--keep", metavar="DIR", help="keep all folders there")
 
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         if arguments.cost:
             _cost(arguments, program, scratch)
+        elif arguments.pulls and arguments.sampler_of:
+            _pulls_of_run(arguments, program, scratch)
         elif arguments.pulls:
             _pulls(arguments, program, scratch)
         else:
@@ -308,13 +311,38 @@ def _pulls(arguments: argparse.Namespace, program: Installation, scratch: Path) 
         pulls.append((value - reference[0]) / np.hypot(error, reference[1]))
         chosen.append(result.summary["sampler"])
         print(f"seed {seed}: {value:.6g} +- {error:.2g} pb, pull {pulls[-1]:+.2f}", file=sys.stderr, flush=True)
+    _print_pulls(arguments, case, reference, pulls, chosen)
+
+
+def _pulls_of_run(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
+    """Pulls of integrations by many seeds of Sherpa, all with the sampler of one run."""
+    folder = Path(arguments.sampler_of).resolve()
+    overlay = yaml.safe_load((folder / "generation" / "overlay.yaml").read_text(encoding="utf-8"))
+    reference = _reference(folder / "Sherpa.yaml", folder / "optimisation" / "Results.zip", program)
+    print(f"reference {reference[0]:.6g} +- {reference[1]:.2g} pb", file=sys.stderr, flush=True)
+    overlay["BINNIS"].pop("ACCEPTED", None)
+    overlay["PSI"]["ITMIN"] = max(1000, arguments.integration // 5)
+    pulls = []
+    for seed in range(1, arguments.pulls + 1):
+        place = scratch / f"seed_{seed}"
+        place.mkdir()
+        settings = {**overlay, "EVENTS": 0, "EVENT_OUTPUT": "None", "RANDOM_SEED": 1000 + seed}
+        (result,) = cross_sections(run_sherpa(program, folder / "Sherpa.yaml", settings, place)).values()
+        pulls.append((result.value - reference[0]) / np.hypot(result.error, reference[1]))
+        print(f"seed {seed}: {result.value:.6g} +- {result.error:.2g} pb, pull {pulls[-1]:+.2f}", file=sys.stderr)
+    _print_pulls(arguments, folder.name, reference, pulls, ["the run's sampler"])
+
+
+def _print_pulls(
+    arguments: argparse.Namespace, name: str, reference: tuple[float, float], pulls: list[float], chosen: list[str]
+) -> None:
     mean, width = float(np.mean(pulls)), float(np.std(pulls, ddof=1))
     print_table(
-        f"{case}: pulls against {reference[0]:.6g} +- {reference[1]:.2g} pb",
+        f"{name}: pulls against {reference[0]:.6g} +- {reference[1]:.2g} pb",
         ["seeds", "mean", "width", "largest", "chosen"],
         [[len(pulls), mean, width, float(np.max(np.abs(pulls))), ", ".join(sorted(set(chosen)))]],
     )
-    store(arguments.json, {"case": case, "pulls": pulls, "reference": reference, "chosen": chosen})
+    store(arguments.json, {"case": name, "pulls": pulls, "reference": reference, "chosen": chosen})
 
 
 def _reference(card: Path, base: Path, program: Installation, points: int = 4_000_000) -> tuple[float, float]:
