@@ -31,6 +31,7 @@ __all__ = ["EventRecord", "finish_events", "scan_events"]
 
 log = logging.getLogger("plugin.sherpa")
 
+_CARD = re.compile(r"(<SHRunCard>)(.*?)(</SHRunCard>)", re.DOTALL)  # Sherpa copies its cards as they are
 _TRIALS = re.compile(r"trials=['\"]([0-9.eE+]+)['\"]")
 
 
@@ -231,6 +232,7 @@ def _annotated(
 def _head(text: str, replicas: int, cross_section: tuple[float, float], record: EventRecord) -> str:
     """The header with the weight group and the figures, and the cross section in ``<init>`` (1 there before)."""
     value, error = cross_section
+    text = _CARD.sub(lambda found: f"{found.group(1)}{escape(found.group(2))}{found.group(3)}", text)
     content = {
         "cross_section_pb": value,
         "cross_section_error_pb": error,

@@ -15,7 +15,7 @@ from mcbridge.errors import UserError
 from mcbridge.files import write_text
 from sherpa_interface.locate import Sherpa
 
-__all__ = ["Installation", "error_in_log", "run_sherpa"]
+__all__ = ["Installation", "dump_settings", "error_in_log", "run_sherpa"]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -51,6 +51,18 @@ class Installation:
         )
 
 
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: Sherpa copies its card into event files, where an ampersand is no XML."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump_settings(settings: dict[str, Any]) -> str:
+    """Settings as the text of a Sherpa run card."""
+    return str(yaml.dump(settings, Dumper=_Plain, sort_keys=False, allow_unicode=True))
+
+
 def run_sherpa(
     installation: Installation,
     card: Path,
@@ -74,7 +86,7 @@ def run_sherpa(
         UserError: Sherpa ended with an error.
     """
     extra = folder / "overlay.yaml"
-    write_text(extra, yaml.safe_dump(overlay, sort_keys=False))
+    write_text(extra, dump_settings(overlay))
     path = folder / "sherpa.log"
     lines = []
     with (

@@ -13,11 +13,10 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
-import yaml
 
 from mcbridge.errors import AmplitudeError
 from mcbridge.integrands.protocol import Array
-from sherpa_interface.process import Installation, error_in_log
+from sherpa_interface.process import Installation, dump_settings, error_in_log
 
 __all__ = ["Server"]
 
@@ -67,7 +66,7 @@ class Server:
             "ANALYSIS": "None",
             "BINNIS": settings,
         }
-        extra.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        extra.write_text(dump_settings(content), encoding="utf-8")
         try:
             with (self.folder / "sherpa.log").open("w", encoding="utf-8") as log:
                 self._process = installation.start(self.folder, [card, extra], log, (requests, answers))

@@ -9,6 +9,7 @@ import struct
 import numpy as np
 import pylhe
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from sherpa_interface.integrand import MOST_CELLS, coarse_edges
 from sherpa_interface.locate import Sherpa, find_sherpa
 from sherpa_interface.output import cross_sections
 from sherpa_interface.points import read_points
-from sherpa_interface.process import error_in_log
+from sherpa_interface.process import dump_settings, error_in_log
 
 OUTPUT = """\
 Starting the calculation at 08:08:22. Lean back and enjoy ... .
@@ -186,7 +187,8 @@ def test_cross_section_of_an_event_file_is_weights_over_trials(tmp_path):
 
 def test_annotated_events_are_read_by_pylhe(tmp_path):
     path, out = tmp_path / "events.lhe", tmp_path / "events.lhe.gz"
-    path.write_text(HEAD + event(1, 2.0) + event(1, 2.0) + "</LesHouchesEvents>\n")
+    card = "<SHRunCard>\nX: a < b & c\n</SHRunCard>\n</header>"  # Sherpa copies the card, which need not be XML
+    path.write_text(HEAD.replace("</header>", card) + event(1, 2.0) + event(1, 2.0) + "</LesHouchesEvents>\n")
     ratios = [np.array([0.9, 1.1, 1.0]), None]
     with gzip.open(out, "wt") as stream:
         stream.writelines(_annotated(path, ratios, 3, (1.5, 0.1), scan_events(path)))
@@ -199,6 +201,13 @@ def test_annotated_events_are_read_by_pylhe(tmp_path):
     assert float(events[0].attributes["sigma_stat"]) == pytest.approx(0.1)
     assert float(events[0].attributes["trials"]) == 1
     assert file.init.procInfo[0].xSection == pytest.approx(1.5)
+
+
+def test_settings_for_sherpa_have_no_anchors():
+    order = {"Order": {"EW": 2}}
+    text = dump_settings({"PROCESSES": [{"1 -1 -> 11 -11": order}, {"2 -2 -> 11 -11": order}]})
+    assert "&" not in text
+    assert yaml.safe_load(text)["PROCESSES"][1] == {"2 -2 -> 11 -11": order}
 
 
 def test_plugin_and_python_know_the_same_settings():
