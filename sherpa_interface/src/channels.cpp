@@ -25,8 +25,8 @@ void InitialStateChannel::GeneratePoint(const double* numbers) {
         return;
     }
     sampling_->draw();
-    auto* chosen = static_cast<InitialStateChannel*>(handler_->ISRIntegrator()->Channel(
-        static_cast<int>(sampling_->isr_option())));
+    auto* chosen = static_cast<InitialStateChannel*>(
+        handler_->ISRIntegrator()->Channel(static_cast<int>(sampling_->isr_option())));
     chosen->base_->GeneratePoint(sampling_->isr_numbers());
 }
 
@@ -64,8 +64,7 @@ bool InitialState::Initialize() {
     if (!sampling_) return made;
     std::vector<PHASIC::Single_Channel*> bases;
     bases.swap(channels);
-    for (std::size_t i = 0; i < bases.size(); ++i)
-        Add(new InitialStateChannel(bases[i], i, sampling_, handler_));
+    for (std::size_t i = 0; i < bases.size(); ++i) Add(new InitialStateChannel(bases[i], i, sampling_, handler_));
     return made;
 }
 

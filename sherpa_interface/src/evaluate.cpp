@@ -50,7 +50,8 @@ void Sampling::evaluate(std::size_t n, const double* u, double* weight) {
 
 void Sampling::amplitude(std::size_t n, const double* momenta, double* value) {
     auto* process = process_->Get<PHASIC::Single_Process>();
-    if (!process) THROW(fatal_error, "Binnis: " + name_ + " is a group of processes; a matrix element needs a single one");
+    if (!process)
+        THROW(fatal_error, "Binnis: " + name_ + " is a group of processes; a matrix element needs a single one");
     ATOOLS::Vec4D_Vector p(particles());
     for (std::size_t k = 0; k < n; ++k, momenta += 4 * p.size()) {
         for (std::size_t i = 0; i < p.size(); ++i)
@@ -74,10 +75,9 @@ std::string Sampling::describe() const {
         for (std::size_t i = 0; i < values.size(); ++i) json << (i ? ", " : "") << values[i];
         json << "]";
     };
-    json << "{\"name\": \"" << name_ << "\", \"sherpa\": \"" << SHERPA_VERSION "." SHERPA_SUBVERSION << "\", \"dim\": " << dim()
-         << ", \"incoming\": " << process_->NIn() << ", \"flavours\": [";
-    for (std::size_t i = 0; i < particles(); ++i)
-        json << (i ? ", " : "") << static_cast<long>(process_->Flavours()[i]);
+    json << "{\"name\": \"" << name_ << "\", \"sherpa\": \"" << SHERPA_VERSION "." SHERPA_SUBVERSION
+         << "\", \"dim\": " << dim() << ", \"incoming\": " << process_->NIn() << ", \"flavours\": [";
+    for (std::size_t i = 0; i < particles(); ++i) json << (i ? ", " : "") << static_cast<long>(process_->Flavours()[i]);
     json << "], \"subprocesses\": [";
     for (std::size_t s = 0; process_->IsGroup() && s < process_->Size(); ++s) {
         json << (s ? ", [" : "[");

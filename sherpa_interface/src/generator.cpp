@@ -88,9 +88,9 @@ class Generator : public PHASIC::Channel_Generator {
 
 DECLARE_GETTER(binnis::Generator, "Binnis", PHASIC::Channel_Generator, PHASIC::Channel_Generator_Key);
 
-PHASIC::Channel_Generator* ATOOLS::Getter<PHASIC::Channel_Generator, PHASIC::Channel_Generator_Key,
-                                          binnis::Generator>::operator()(const PHASIC::Channel_Generator_Key& key)
-    const {
+PHASIC::Channel_Generator*
+ATOOLS::Getter<PHASIC::Channel_Generator, PHASIC::Channel_Generator_Key, binnis::Generator>::operator()(
+    const PHASIC::Channel_Generator_Key& key) const {
     return new binnis::Generator(key);
 }
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "ATOOLS/Org/Exception.H"
-#include "ATOOLS/Org/My_File.H"
 #include "ATOOLS/Org/Message.H"
+#include "ATOOLS/Org/My_File.H"
 #include "ATOOLS/Org/Run_Parameter.H"
 #include "sampling.hpp"
 
@@ -22,9 +22,7 @@ void Sampling::open_recorders() {
 }
 
 // Sherpa counts trials from the first event on; points of the events have no value that is told to a channel.
-bool Sampling::recording() const {
-    return recorder_ != nullptr && finished_ && ATOOLS::rpa->gen.NumberOfTrials() == 0;
-}
+bool Sampling::recording() const { return recorder_ != nullptr && finished_ && ATOOLS::rpa->gen.NumberOfTrials() == 0; }
 
 void Sampling::saw_isr(std::size_t option, const double* numbers) {
     if (!recording()) return;
@@ -39,8 +37,7 @@ void Sampling::saw_fsr(const double* numbers, bool swapped) {
     if (!recording()) return;
     if (!layout_.isr) flush();
     if (layout_.swap) u_[2] = swapped ? 0.75 : 0.25;
-    std::copy(numbers, numbers + layout_.final_state,
-              u_.begin() + static_cast<std::ptrdiff_t>(layout_.first_fsr()));
+    std::copy(numbers, numbers + layout_.final_state, u_.begin() + static_cast<std::ptrdiff_t>(layout_.first_fsr()));
     const double* choices = numbers + layout_.final_state;
     std::size_t leaf = 0;
     while (leaf < leaves_.size() && !leaves_[leaf].holds(choices)) ++leaf;

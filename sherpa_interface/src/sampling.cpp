@@ -139,8 +139,7 @@ void Sampling::restore() {
                                ".zip does not fit this process");
     const std::function<void(PHASIC::Process_Base*)> colours = [&](PHASIC::Process_Base* process) {
         const auto sampler = process->Integrator()->ColorIntegrator();
-        const std::string path =
-            settings_.base + "/Comix/XS_" + name_ + "/" + process->ResultsName() + "_Color";
+        const std::string path = settings_.base + "/Comix/XS_" + name_ + "/" + process->ResultsName() + "_Color";
         if (sampler && My_In_File::FileInDB(path)) sampler->ReadIn(path);
         if (process->IsGroup())
             for (std::size_t i = 0; i < process->Size(); ++i) colours((*process)[i]);

@@ -49,9 +49,9 @@ class Sampling {
     bool frozen() const { return frozen_; }
     bool restoring() const { return restoring_; }
 
-    void prepare();          // the cuts are known: restore the map, check the sampler, serve
-    void finished();         // Sherpa has ended its optimisation
-    void draw();             // the next point
+    void prepare();   // the cuts are known: restore the map, check the sampler, serve
+    void finished();  // Sherpa has ended its optimisation
+    void draw();      // the next point
     double density() const { return density_; }
 
     std::size_t isr_option() const { return isr_choice_(u_[1]); }
@@ -69,9 +69,9 @@ class Sampling {
     void write_mark(const std::string& path) const;
     void check_mark(const std::string& path) const;
 
-    void evaluate(std::size_t n, const double* u, double* weight);  // the integrand [pb]
+    void evaluate(std::size_t n, const double* u, double* weight);        // the integrand [pb]
     void amplitude(std::size_t n, const double* momenta, double* value);  // |M|^2, averaged and summed
-    std::string describe() const;                                   // JSON
+    std::string describe() const;                                         // JSON
     std::size_t particles() const;
 
   private:

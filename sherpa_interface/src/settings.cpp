@@ -28,9 +28,8 @@ std::size_t distance(const std::string& a, const std::string& b) {  // of Levens
 }
 
 std::string nearest(const std::string& key) {
-    const auto best = std::min_element(keys.begin(), keys.end(), [&](const auto& a, const auto& b) {
-        return distance(a, key) < distance(b, key);
-    });
+    const auto best = std::min_element(
+        keys.begin(), keys.end(), [&](const auto& a, const auto& b) { return distance(a, key) < distance(b, key); });
     return distance(*best, key) <= 3 ? "; did you mean '" + *best + "'?" : "";
 }
 
@@ -63,7 +62,8 @@ Settings read() {
     if (found.mode == Mode::flow && found.file.empty())
         THROW(fatal_error, "BINNIS: SAMPLER: flow needs FILE, the sampler file that 'binnis sherpa run' writes");
     if (!found.file.empty() && found.base.empty() && found.mode != Mode::vegas)
-        THROW(fatal_error, "BINNIS: FILE needs BASE, the results (Results.zip) of the run that the sampler was trained on");
+        THROW(fatal_error,
+              "BINNIS: FILE needs BASE, the results (Results.zip) of the run that the sampler was trained on");
     return found;
 }
 

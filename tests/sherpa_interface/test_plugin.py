@@ -219,6 +219,14 @@ def test_wrong_settings_are_told_by_sherpa(program, card, tmp_path, block, words
         run_sherpa(program, card, {**PLUGIN, "BINNIS": block}, tmp_path)
 
 
+def test_two_processes_give_the_same_weights(program, card, integrand, optimised):
+    u = np.random.default_rng(6).random((1001, integrand.dim))
+    with SherpaIntegrand(card, optimised.results, program, workers=2) as found:
+        np.testing.assert_array_equal(found(u).weight, integrand(u).weight)
+        assert len(found(u[:1]).weight) == 1
+        assert found.cpu_seconds > 0.0
+
+
 def test_a_process_that_dies_is_an_error_in_one_sentence(program, card, optimised):
     with SherpaIntegrand(card, optimised.results, program) as found:
         found._servers[0]._process.kill()
