@@ -12,7 +12,7 @@ import yaml
 
 from mcbridge.errors import UserError, nearest
 
-__all__ = ["BINNIS_KEYS", "SherpaCard", "load_sherpa_card", "partonic_processes"]
+__all__ = ["BINNIS_KEYS", "SherpaCard", "binnis_block", "load_sherpa_card", "partonic_processes"]
 
 BINNIS_KEYS = ("SAMPLER", "FILE", "BASE", "RECORD", "ACCEPTED", "SERVE", "BATCH")
 _SAMPLERS = ("auto", "flow", "vegas")
@@ -39,6 +39,11 @@ class SherpaCard:
     events: int
     sampler: str
     settings: dict[str, Any] = field(repr=False)
+
+
+def binnis_block(**settings: Any) -> dict[str, Any]:
+    """A block ``BINNIS`` that takes nothing over from the user's card: what is not given is set to its default."""
+    return {"SAMPLER": "auto", **dict.fromkeys(("FILE", "BASE", "RECORD", "ACCEPTED", "SERVE"), "None"), **settings}
 
 
 def load_sherpa_card(path: str | Path) -> SherpaCard:

@@ -129,7 +129,7 @@ def scan_events(path: str | Path) -> EventRecord:
     )
 
 
-def finish_events(state: State, trained: list[Trained], results: dict[str, CrossSection], text: str) -> EventRecord:
+def finish_events(state: State, trained: list[Trained], results: dict[str, CrossSection]) -> EventRecord:
     """Make ``events.lhe.gz`` from Sherpa's file: the cross section in ``<init>``, replica weights for every event."""
     source = state.folder / "generation" / "events.lhe"
     record = scan_events(source)

@@ -19,7 +19,7 @@ from mcbridge.errors import UserError
 from mcbridge.random import Streams
 from plugin.run.folder import RunFolder
 from plugin.run.progress import Progress, training_note
-from sherpa_interface.card import Process, SherpaCard, load_sherpa_card, partonic_processes
+from sherpa_interface.card import Process, SherpaCard, binnis_block, load_sherpa_card, partonic_processes
 from sherpa_interface.colours import cheaper_colours
 from sherpa_interface.events import EventRecord, finish_events
 from sherpa_interface.integrand import SherpaIntegrand, installation
@@ -187,9 +187,9 @@ def _stages(state: State, folder: RunFolder) -> SherpaRunResult:
     write_samplers(folder.path / "sampler.mcb", trained, {"seed": state.settings.seed, **state.notes})
     folder.write("decision.json", {process.name: process.decision.as_json() for process in trained})
     with state.stage("generation"):
-        results, text = _generate(state, trained, own)
+        results = _generate(state, trained, own)
     with state.stage("events"):
-        record = finish_events(state, trained, results, text) if state.events else EventRecord()
+        record = finish_events(state, trained, results) if state.events else EventRecord()
     content = summary(state, trained, own, results, record, trials)
     folder.write("summary.json", content)
     return SherpaRunResult(folder.path, results, own, trained, content)
@@ -223,7 +223,7 @@ def _overlay(state: State, **binnis: Any) -> dict[str, Any]:
         "PROCESSES": state.processes,
         "SHERPA_LDADD": "SherpaBinnis",
         "INTEGRATOR": ["Binnis"],
-        "BINNIS": binnis,
+        "BINNIS": binnis_block(**binnis),
         "RANDOM_SEED": state.settings.seed,
     }
 
@@ -293,9 +293,7 @@ def _train(state: State, own: dict[str, CrossSection]) -> list[Trained]:
     return trained
 
 
-def _generate(
-    state: State, trained: list[Trained], own: dict[str, CrossSection]
-) -> tuple[dict[str, CrossSection], str]:
+def _generate(state: State, trained: list[Trained], own: dict[str, CrossSection]) -> dict[str, CrossSection]:
     """Integration and events with the chosen samplers; with Sherpa's own mapping everywhere, its results go on."""
     folder = state.folder / "generation"
     folder.mkdir()
@@ -330,4 +328,4 @@ def _generate(
                 bar(int(words[words.index("Event") + 1]), max(state.events, 1))
 
     text = run_sherpa(state.program, state.card.path, overlay, folder, watch)
-    return cross_sections(text) if flow else own, text
+    return cross_sections(text) if flow else own

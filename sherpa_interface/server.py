@@ -16,6 +16,7 @@ import numpy as np
 
 from mcbridge.errors import AmplitudeError
 from mcbridge.integrands.protocol import Array
+from sherpa_interface.card import binnis_block
 from sherpa_interface.process import Installation, dump_settings, error_in_log
 
 __all__ = ["Server"]
@@ -53,9 +54,7 @@ class Server:
     def _start(self, installation: Installation, card: Path, overlay: dict[str, Any], base: Path | None) -> None:
         requests, self._to = os.pipe()
         self._from, answers = os.pipe()
-        settings: dict[str, Any] = {"SERVE": f"{requests},{answers}"}
-        if base is not None:
-            settings["BASE"] = str(base.resolve())
+        place = "None" if base is None else str(base.resolve())
         extra = self.folder / "overlay.yaml"
         content = {
             **overlay,
@@ -64,7 +63,7 @@ class Server:
             "GENERATE_RESULT_DIRECTORY": False,
             "EVENT_OUTPUT": "None",
             "ANALYSIS": "None",
-            "BINNIS": settings,
+            "BINNIS": binnis_block(SERVE=f"{requests},{answers}", BASE=place),
         }
         extra.write_text(dump_settings(content), encoding="utf-8")
         try:

@@ -33,6 +33,12 @@ std::string nearest(const std::string& key) {
     return distance(*best, key) <= 3 ? "; did you mean '" + *best + "'?" : "";
 }
 
+// Like Sherpa, takes "None" for no value: an empty one would not hide that of another card.
+std::string text(ATOOLS::Scoped_Settings& block, const std::string& key) {
+    const std::string value = block[key].SetDefault("None").Get<std::string>();
+    return value == "None" ? "" : value;
+}
+
 Settings read() {
     ATOOLS::Scoped_Settings block = ATOOLS::Settings::GetMainSettings()["BINNIS"];
     for (const std::string& key : block.GetKeys())
@@ -47,11 +53,11 @@ Settings read() {
         found.mode = Mode::vegas;
     else if (sampler != "auto")
         THROW(fatal_error, "BINNIS: SAMPLER is '" + sampler + "'; it must be auto, flow or vegas");
-    found.file = block["FILE"].SetDefault("").Get<std::string>();
-    found.base = block["BASE"].SetDefault("").Get<std::string>();
-    found.record = block["RECORD"].SetDefault("").Get<std::string>();
-    found.accepted = block["ACCEPTED"].SetDefault("").Get<std::string>();
-    found.serve = block["SERVE"].SetDefault("").Get<std::string>();
+    found.file = text(block, "FILE");
+    found.base = text(block, "BASE");
+    found.record = text(block, "RECORD");
+    found.accepted = text(block, "ACCEPTED");
+    found.serve = text(block, "SERVE");
     const long batch = block["BATCH"].SetDefault(1024).Get<long>();
     if (batch < 1 || batch > 1000000)
         THROW(fatal_error, "BINNIS: BATCH is " + std::to_string(batch) + "; it must be from 1 to 1000000");

@@ -219,6 +219,15 @@ def test_wrong_settings_are_told_by_sherpa(program, card, tmp_path, block, words
         run_sherpa(program, card, {**PLUGIN, "BINNIS": block}, tmp_path)
 
 
+def test_the_block_of_the_users_card_is_for_the_user(program, card, integrand, optimised, tmp_path):
+    """What it asks for does not reach the servers and runs that training needs."""
+    path = tmp_path / "Sherpa.yaml"
+    path.write_text(card.read_text() + "BINNIS: {SAMPLER: flow, FILE: nothing.mcb, RECORD: points}\n")
+    u = np.random.default_rng(7).random((10, integrand.dim))
+    with SherpaIntegrand(path, optimised.results, program) as found:
+        np.testing.assert_array_equal(found(u).weight, integrand(u).weight)
+
+
 def test_two_processes_give_the_same_weights(program, card, integrand, optimised):
     u = np.random.default_rng(6).random((1001, integrand.dim))
     with SherpaIntegrand(card, optimised.results, program, workers=2) as found:
