@@ -11,6 +11,7 @@ BENCHMARKS = {
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
     "annotation": "binnis annotate where the exact density is known: coverage and speed",
     "memory": "peak memory of a run and of an annotation against the number of events",
+    "sherpa": "inside Sherpa: its own mapping and the flow at equal training budgets; pulls with --pulls",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
 }
 

@@ -1,13 +1,22 @@
-"""The interface to Sherpa: what its commands add to the command line."""
+"""The interface to Sherpa: its integrand and matrix elements for Python, and runs with a trained sampler.
 
-from __future__ import annotations
+Its command line is in :mod:`sherpa_interface.commands`; what is imported here starts no Sherpa and imports no torch.
+"""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["commands"]
+if TYPE_CHECKING:
+    from sherpa_interface.integrand import SherpaAmplitude, SherpaIntegrand
+    from sherpa_interface.run import Settings, run_card
+
+__all__ = ["Settings", "SherpaAmplitude", "SherpaIntegrand", "run_card"]
+
+_LAZY = {"SherpaAmplitude": "integrand", "SherpaIntegrand": "integrand", "Settings": "run", "run_card": "run"}
 
 
-def commands() -> Sequence[Any]:
-    """The command groups (``typer.Typer`` objects) that this interface adds to ``binnis``."""
-    return ()
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -9,6 +9,7 @@ from mcbridge.errors import UserError, nearest
 
 __all__ = ["LOSSES", "TrainingConfig"]
 
+FINE_TUNING_LOSSES = ("variance", "second_moment", "third_moment")
 LOSSES = ("forward_kl", "generalised_kl", "variance", "stratified_variance", "renyi", "exponential", "reverse_kl")
 
 
@@ -19,7 +20,10 @@ class TrainingConfig:
     Attributes:
         loss: of the main part of the training (see :mod:`plugin.training.losses`).
         steps: optimisation steps of the main part, over all rounds.
-        fine_tuning_steps: steps with the variance of the defensive mixture as loss.
+        fine_tuning_steps: steps with a moment of the weights of the defensive mixture as loss.
+        fine_tuning_loss: ``"variance"``, in a form without noise where the density is right; ``"second_moment"``, of the
+            same mean gradient; or ``"third_moment"``, which lowers the largest weights first and so serves unweighting
+            where the mixture keeps them within bounds anyway.
         rounds: how many times new points are drawn from the flow trained so far.
         batch: points of a step.
         learning_rate: its largest value in the main part.
@@ -48,6 +52,7 @@ class TrainingConfig:
     loss: str = "forward_kl"
     steps: int | None = None
     fine_tuning_steps: int | None = None
+    fine_tuning_loss: str = "variance"
     rounds: int | None = None
     batch: int | None = None
     learning_rate: float = 1e-2
@@ -76,6 +81,12 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise UserError(f"loss is '{self.loss}'; it must be one of {', '.join(LOSSES)}{nearest(self.loss, LOSSES)}")
+        if self.fine_tuning_loss not in FINE_TUNING_LOSSES:
+            allowed = ", ".join(FINE_TUNING_LOSSES)
+            raise UserError(
+                f"fine_tuning_loss is '{self.fine_tuning_loss}'; it must be one of {allowed}"
+                f"{nearest(self.fine_tuning_loss, FINE_TUNING_LOSSES)}"
+            )
         if self.kind not in ("rqs", "affine"):
             raise UserError(
                 f"kind is '{self.kind}'; it must be 'rqs' or 'affine'{nearest(self.kind, ('rqs', 'affine'))}"

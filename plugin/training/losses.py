@@ -27,6 +27,7 @@ __all__ = [
     "second_moment",
     "stratified",
     "stratified_variance",
+    "third_moment",
     "variance",
 ]
 
@@ -50,6 +51,11 @@ def variance(log_ratio: Tensor, weight: Tensor) -> Tensor:
 def second_moment(log_ratio: Tensor, weight: Tensor) -> Tensor:
     """``<p/g>_p``, the second moment of the weights ``p/g``; its gradient is that of :func:`variance` if p is exact."""
     return _mean(torch.exp(-log_ratio), weight)
+
+
+def third_moment(log_ratio: Tensor, weight: Tensor) -> Tensor:
+    """``<(p/g)^2>_p``, the third moment of the weights ``p/g``: the largest weights count most."""
+    return _mean(torch.exp(-2.0 * log_ratio), weight)
 
 
 def stratified_variance(log_ratio: Tensor, weight: Tensor) -> Tensor:
@@ -118,6 +124,7 @@ _LOSSES: dict[str, Loss] = {
         generalised_kl,
         variance,
         second_moment,
+        third_moment,
         stratified_variance,
         reverse_kl,
         renyi,

@@ -25,7 +25,7 @@ from plugin.training.channel_weights import ChannelWeightTrainer
 from plugin.training.checkpoint import Checkpoint, save_checkpoint
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import flow_spec
-from plugin.training.losses import Loss, loss_by_name, variance
+from plugin.training.losses import Loss, loss_by_name
 from plugin.training.measures import Moments, best_eps
 from plugin.training.optimise import Best, DivergedError, Optimiser, held_out_moments, parameters_of, run_stage
 from plugin.training.result import TrainingResult, TrainingStatus
@@ -205,8 +205,8 @@ class _Training:
             )
             tuner.restart(best.parameters)
             self.best_rsd = np.inf
-            steps = config.fine_tuning_steps
-            self._stage("fine-tuning", tuner, variance, steps, best, generator, share_of_vegas)
+            steps, moment = config.fine_tuning_steps, loss_by_name(config.fine_tuning_loss)
+            self._stage("fine-tuning", tuner, moment, steps, best, generator, share_of_vegas)
         self._tune_tables(flow, best, share_of_vegas)
         self._learn_channel_weights(flow, best, self._choose_eps(flow, best)[0])
         eps, moments = self._choose_eps(flow, best)
