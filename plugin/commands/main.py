@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import NoReturn
 
 import typer
@@ -13,7 +13,7 @@ from rich.console import Console
 from mcbridge.errors import UserError
 from plugin.commands import card, integrate, run
 
-__all__ = ["app", "main"]
+__all__ = ["add_commands", "app", "main"]
 
 app = typer.Typer(
     name="binnis",
@@ -26,9 +26,32 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("integrate")(integrate.command)
 app.command("card")(card.command)
-for _entry in entry_points(group="binnis.interfaces"):
-    for _group in _entry.load()():
-        app.add_typer(_group)
+
+
+def add_commands(entry: EntryPoint) -> None:
+    """Add the sub-commands of an interface: an entry of the group ``binnis.commands``, which names a ``typer.Typer``.
+
+    An entry that cannot be loaded stays in the help and says why when it is called; the other commands work.
+    """
+    try:
+        group = entry.load()
+        if not isinstance(group, typer.Typer):
+            raise TypeError(f"{entry.value} is a {type(group).__name__}, not a typer.Typer")
+    except Exception as error:
+        said = " ".join(str(error).split())
+        reason = f"the commands of '{entry.name}' cannot be loaded from {entry.value}: {type(error).__name__}: {said}"
+        options = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+        @app.command(entry.name, help="Not available: it cannot be loaded.", context_settings=options)
+        def refuse() -> None:
+            raise UserError(reason)
+
+        return
+    app.add_typer(group, name=entry.name)
+
+
+for _entry in entry_points(group="binnis.commands"):
+    add_commands(_entry)
 
 
 def main() -> NoReturn:

@@ -41,6 +41,28 @@ def test_help_names_the_commands(tmp_path):
         assert command in done.stdout
 
 
+def test_interfaces_add_commands_and_a_broken_one_is_told_in_a_sentence(tmp_path):
+    """What an installed package does: entries of the group ``binnis.commands`` in its metadata."""
+    metadata = tmp_path / "generator-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: generator\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[binnis.commands]\ngood = good_interface:app\nbad = no_interface:app\nodd = good_interface:number\n"
+    )
+    (tmp_path / "good_interface.py").write_text(
+        "import typer\nnumber = 1\napp = typer.Typer(help='A generator.')\n"
+        "@app.callback()\ndef nothing(): pass\n@app.command()\ndef hello(): print('hello')\n"
+    )
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    done = binnis("--help", cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "A generator." in done.stdout
+    assert "Not available" in done.stdout
+    assert binnis("good", "hello", cwd=tmp_path, PYTHONPATH=path).stdout == "hello\n"
+    check_refused(binnis("bad", "hello", "--x", cwd=tmp_path, PYTHONPATH=path), "bad", "no_interface")
+    check_refused(binnis("odd", cwd=tmp_path, PYTHONPATH=path), "odd", "int, not a typer.Typer")
+
+
 def test_card_template_goes_through_run_without_torch(tmp_path):
     """A decision for VEGAS does not import torch; the test would notice, since torch cannot be imported here."""
     (tmp_path / "torch.py").write_text("raise ImportError('torch is not to be imported')\n")
