@@ -1,0 +1,222 @@
+"""One channel of MadEvent: which sampler draws its events with the least work."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from madgraph_interface.directory import Channel
+from madgraph_interface.integrand import MadEventIntegrand
+from madgraph_interface.records import SurveyRecord
+from mcbridge import core
+from mcbridge.errors import UserError
+from mcbridge.integrands import Array
+from mcbridge.integration import Guard, fresh_weights
+from mcbridge.random import Streams
+from mcbridge.samplers import Sampler, survey
+from mcbridge.unweighting import Quantile, efficiency
+from plugin.choice import Figures, Goal, decide_early, figures_of_channels
+from plugin.training.config import TrainingConfig
+from plugin.training.cost import estimate_training_seconds, split_budget
+
+__all__ = ["KEPT", "RESERVE", "TRUNCATION", "Job", "Outcome", "early", "train_channel"]
+
+KEPT = 4 / 7
+"""Share of MadEvent's points whose events are kept: those of the last of three iterations, which double."""
+
+RESERVE = 1.15
+"""With a frozen sampler there is one iteration, of so many more points than are expected to be needed."""
+
+TRUNCATION = 0.01
+"""Share of the cross section that MadEvent leaves above the largest weight (``trunc_max`` of its run_config.inc)."""
+
+PROBE = 20_000
+"""Fresh points to judge a sampler by."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training needs to know.
+
+    Attributes:
+        channel: of the process directory.
+        survey: what the hook recorded.
+        wish: ``"auto"`` or ``"flow"``.
+        evaluations: of the matrix element to be spent.
+        events: unweighted events the channel will be asked for.
+        seed: of the training's random numbers.
+    """
+
+    channel: Channel
+    survey: SurveyRecord
+    wish: str
+    evaluations: int
+    events: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training led to.
+
+    Attributes:
+        channel: of the process directory.
+        choice: ``"madevent"`` (MadEvent as it is), ``"frozen"`` (its grid, frozen), ``"refined"`` (a VEGAS grid of
+            binnis on top of it) or ``"flow"`` (a flow on top of that).
+        reason: one sentence.
+        figures: of what was measured; the efficiency is events per point as MadEvent generates them.
+        evaluations: of the matrix element that were spent.
+        seconds: CPU time, MadEvent's included [s].
+        sampler: file of the sampler, not yet in use; None for MadEvent as it is.
+        fingerprint: of the cards it was trained with.
+        largest: weight that unweighting takes as the largest [pb].
+    """
+
+    channel: Channel
+    choice: str
+    reason: str
+    figures: dict[str, Figures] = field(default_factory=dict)
+    evaluations: int = 0
+    seconds: float = 0.0
+    sampler: Path | None = None
+    fingerprint: str = ""
+    largest: float = 0.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sampler of the channel, or MadEvent as it is (None), and what an event costs with it."""
+
+    sampler: Sampler | None
+    figures: Figures
+    largest: float = 0.0
+
+    @property
+    def seconds_per_event(self) -> float:
+        """CPU time of one unweighted event [s]."""
+        return self.figures.seconds_per_event()
+
+
+def _frozen(sampler: Sampler, weights: Array, seconds: float) -> Candidate:
+    """A frozen sampler from fresh weights: all points in one iteration, unweighted by MadEvent's policy."""
+    found = figures_of_channels([weights], seconds)
+    if not np.any(weights):
+        return Candidate(sampler, replace(found, efficiency=0.0))
+    largest = float(Quantile(TRUNCATION)(weights, np.random.default_rng(0)))
+    return Candidate(sampler, replace(found, efficiency=efficiency(weights, largest) / RESERVE), largest)
+
+
+def _surveyed(job: Job) -> dict[str, Candidate]:
+    """What is known from MadEvent's survey: MadEvent as it is, and its grid frozen.
+
+    MadEvent keeps at most one point in ten as an event, and those of the last of three iterations only.
+    """
+    weights, result = job.survey.weights, job.channel.result
+    assert weights is not None
+    assert result is not None
+    frozen = _frozen(Sampler([core.ChannelSampler(job.survey.dim)]), weights, job.survey.seconds)
+    alone = replace(frozen.figures, efficiency=KEPT * result.events / len(weights))
+    return {"madevent": Candidate(None, alone), "frozen": frozen}
+
+
+def _best(candidates: dict[str, Candidate]) -> str:
+    return min(candidates, key=lambda name: candidates[name].seconds_per_event)
+
+
+def _reason(candidates: dict[str, Candidate], best: str, more: str = "") -> str:
+    others = ", ".join(
+        f"{name} {1e6 * found.seconds_per_event:.3g} us" for name, found in candidates.items() if name != best
+    )
+    text = f"{best} needs {1e6 * candidates[best].seconds_per_event:.3g} us of CPU time for an event"
+    return text + (f" ({others})" if others else "") + (f"; {more}" if more else "")
+
+
+def _goal(job: Job) -> Goal:
+    return Goal(max(1, round(job.events)), 0)
+
+
+def _not_worth_it(job: Job, best: Candidate, evaluations: int) -> str:
+    """Why no training could be repaid; empty where it may."""
+    seconds = estimate_training_seconds(job.survey.dim, job.evaluations, TrainingConfig())
+    decision = decide_early(best.figures, _goal(job), seconds, evaluations)
+    return "" if decision is None else decision.reason.replace("VEGAS needs", "it needs")
+
+
+def early(job: Job) -> Outcome | None:
+    """The choice without a training, where even a perfect flow would not repay one; None where it may."""
+    if job.wish == "flow":
+        return None
+    candidates = _surveyed(job)
+    best = _best(candidates)
+    why = _not_worth_it(job, candidates[best], job.evaluations + 2 * PROBE)
+    return _outcome(job, candidates, best, _reason(candidates, best, why)) if why else None
+
+
+def _outcome(
+    job: Job, candidates: dict[str, Candidate], choice: str, reason: str, evaluations: int = 0, seconds: float = 0.0
+) -> Outcome:
+    """Write the sampler of a choice beside the one in use."""
+    chosen = candidates[choice]
+    path = None
+    if chosen.sampler is not None:
+        job.channel.folder.mkdir(parents=True, exist_ok=True)
+        path = job.channel.folder / f"sampler.new.{os.getpid()}"
+        chosen.sampler.metadata["name"] = str(job.channel)
+        chosen.sampler.save(path)
+    figures = {name: found.figures for name, found in candidates.items()}
+    return Outcome(
+        job.channel, choice, reason, figures, evaluations, seconds, path, job.survey.fingerprint, chosen.largest
+    )
+
+
+def train_channel(job: Job) -> Outcome:
+    """Survey, training and choice of one channel, by a job of its ``madevent`` that answers with weights."""
+    start = time.process_time()
+    grid = job.channel.directory / "ftn26"
+    try:
+        with MadEventIntegrand(job.channel, grid if grid.exists() else None) as integrand:
+            candidates, more = _train(job, integrand)
+            choice = "flow" if job.wish == "flow" and "flow" in candidates else _best(candidates)
+            seconds = time.process_time() - start + integrand.cpu_seconds
+            reason = _reason(candidates, choice, more)
+            return _outcome(job, candidates, choice, reason, integrand.evaluations, seconds)
+    except UserError as error:
+        reason = f"the training failed: {error}"
+        return Outcome(job.channel, "madevent", reason, seconds=time.process_time() - start)
+
+
+def _train(job: Job, integrand: MadEventIntegrand) -> tuple[dict[str, Candidate], str]:
+    """All candidates that were made, and a clause on what was not."""
+    streams, guard = Streams(zlib.crc32(f"{job.seed} {job.channel}".encode())), Guard()
+    budget = split_budget(job.evaluations)
+    candidates = _surveyed(job)
+
+    def measure(name: str, sampler: Sampler) -> Candidate:
+        """Fresh points; what the sampler itself costs is part of a point."""
+        begin = time.process_time()
+        fresh = fresh_weights(integrand, sampler, PROBE, streams, purpose=f"choice {name}", guard=guard)
+        drawing = (time.process_time() - begin) / PROBE
+        return _frozen(sampler, fresh.event_weights, integrand.seconds_per_evaluation + drawing)
+
+    candidates["frozen"] = measure("frozen", Sampler([core.ChannelSampler(integrand.dim)]))
+    found = survey(integrand, budget.survey, streams, guard=guard)
+    candidates["refined"] = measure("refined", found.sampler)
+    alone = candidates["madevent"].figures
+    seconds = candidates["frozen"].figures.seconds_per_point  # the same machine at the same time
+    candidates["madevent"] = Candidate(None, replace(alone, seconds_per_point=seconds))
+    if job.wish == "auto":
+        why = _not_worth_it(job, candidates[_best(candidates)], budget.training + PROBE)
+        if why:
+            return candidates, why
+    from plugin.training import train
+
+    trained = train(integrand, found.sampler, found.samples, None, streams, budget.training, guard=guard)
+    if trained.diverged:
+        return candidates, f"the training of the flow diverged: {trained.reason}"
+    candidates["flow"] = measure("flow", trained.sampler)
+    return candidates, ""
