@@ -18,7 +18,7 @@ from mcbridge.errors import UserError
 from mcbridge.integrands import Array
 from mcbridge.integration import Guard, fresh_weights
 from mcbridge.random import Streams
-from mcbridge.samplers import Sampler, survey
+from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, efficiency
 from plugin.choice import Figures, Goal, decide_early, figures_of_channels
 from plugin.training.config import TrainingConfig
@@ -39,6 +39,10 @@ PROBE = 20_000
 """Fresh points to judge a sampler by."""
 
 
+CONFIG = TrainingConfig(eps_candidates=(0.05, 0.1, 0.2, 0.3, 0.5))
+"""MadEvent's grid has spikes, which a flow sharpens where it has seen none: a share of the grid of up to a half."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What a training needs to know.
@@ -50,6 +54,8 @@ class Job:
         evaluations: of the matrix element to be spent.
         events: unweighted events the channel will be asked for.
         seed: of the training's random numbers.
+        grid: MadEvent's grid.
+        efficiency: events per point of MadEvent as it is.
     """
 
     channel: Channel
@@ -58,6 +64,8 @@ class Job:
     evaluations: int
     events: float
     seed: int
+    grid: Path
+    efficiency: float
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,8 @@ class Outcome:
 
     Attributes:
         channel: of the process directory.
-        choice: ``"madevent"`` (MadEvent as it is), ``"frozen"`` (its grid, frozen), ``"refined"`` (a VEGAS grid of
-            binnis on top of it) or ``"flow"`` (a flow on top of that).
+        choice: ``"madevent"`` (MadEvent as it is), ``"frozen"`` (its grid, frozen) or ``"flow"`` (a flow on top of
+            that grid).
         reason: one sentence.
         figures: of what was measured; the efficiency is events per point as MadEvent generates them.
         evaluations: of the matrix element that were spent.
@@ -75,6 +83,9 @@ class Outcome:
         sampler: file of the sampler, not yet in use; None for MadEvent as it is.
         fingerprint: of the cards it was trained with.
         largest: weight that unweighting takes as the largest [pb].
+        density: events that a point with a weight other than 0 yields, over the cross section [1/pb].
+        grid: MadEvent's grid that the sampler stands on.
+        events: that the choice was made for.
     """
 
     channel: Channel
@@ -86,15 +97,28 @@ class Outcome:
     sampler: Path | None = None
     fingerprint: str = ""
     largest: float = 0.0
+    density: float = 0.0
+    grid: Path = Path()
+    events: float = 0.0
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A sampler of the channel, or MadEvent as it is (None), and what an event costs with it."""
+    """A sampler of the channel, or MadEvent as it is (None), and what an event costs with it.
+
+    ``live`` is the share of points with a weight other than 0.
+    """
 
     sampler: Sampler | None
     figures: Figures
     largest: float = 0.0
+    live: float = 1.0
+
+    @property
+    def density(self) -> float:
+        """Events per point with a weight other than 0, over the cross section [1/pb]."""
+        events = RESERVE * self.figures.efficiency / self.live if self.live else 0.0
+        return events / self.figures.mean if self.figures.mean > 0 else 0.0
 
     @property
     def seconds_per_event(self) -> float:
@@ -108,19 +132,19 @@ def _frozen(sampler: Sampler, weights: Array, seconds: float) -> Candidate:
     if not np.any(weights):
         return Candidate(sampler, replace(found, efficiency=0.0))
     largest = float(Quantile(TRUNCATION)(weights, np.random.default_rng(0)))
-    return Candidate(sampler, replace(found, efficiency=efficiency(weights, largest) / RESERVE), largest)
+    live = float(np.mean(weights != 0.0))
+    return Candidate(sampler, replace(found, efficiency=efficiency(weights, largest) / RESERVE), largest, live)
 
 
 def _surveyed(job: Job) -> dict[str, Candidate]:
     """What is known from MadEvent's survey: MadEvent as it is, and its grid frozen.
 
-    MadEvent keeps at most one point in ten as an event, and those of the last of three iterations only.
+    MadEvent as it is keeps at most one point in ten as an event, and those of the last of three iterations only.
     """
-    weights, result = job.survey.weights, job.channel.result
+    weights = job.survey.weights
     assert weights is not None
-    assert result is not None
     frozen = _frozen(Sampler([core.ChannelSampler(job.survey.dim)]), weights, job.survey.seconds)
-    alone = replace(frozen.figures, efficiency=KEPT * result.events / len(weights))
+    alone = replace(frozen.figures, efficiency=job.efficiency)
     return {"madevent": Candidate(None, alone), "frozen": frozen}
 
 
@@ -142,7 +166,7 @@ def _goal(job: Job) -> Goal:
 
 def _not_worth_it(job: Job, best: Candidate, evaluations: int) -> str:
     """Why no training could be repaid; empty where it may."""
-    seconds = estimate_training_seconds(job.survey.dim, job.evaluations, TrainingConfig())
+    seconds = estimate_training_seconds(job.survey.dim, job.evaluations, CONFIG)
     decision = decide_early(best.figures, _goal(job), seconds, evaluations)
     return "" if decision is None else decision.reason.replace("VEGAS needs", "it needs")
 
@@ -170,22 +194,32 @@ def _outcome(
         chosen.sampler.save(path)
     figures = {name: found.figures for name, found in candidates.items()}
     return Outcome(
-        job.channel, choice, reason, figures, evaluations, seconds, path, job.survey.fingerprint, chosen.largest
+        job.channel,
+        choice,
+        reason,
+        figures,
+        evaluations,
+        seconds,
+        path,
+        job.survey.fingerprint,
+        chosen.largest,
+        chosen.density,
+        job.grid,
+        job.events,
     )
 
 
 def train_channel(job: Job) -> Outcome:
     """Survey, training and choice of one channel, by a job of its ``madevent`` that answers with weights."""
     start = time.process_time()
-    grid = job.channel.directory / "ftn26"
     try:
-        with MadEventIntegrand(job.channel, grid if grid.exists() else None) as integrand:
+        with MadEventIntegrand(job.channel, job.grid) as integrand:
             candidates, more = _train(job, integrand)
             choice = "flow" if job.wish == "flow" and "flow" in candidates else _best(candidates)
             seconds = time.process_time() - start + integrand.cpu_seconds
             reason = _reason(candidates, choice, more)
             return _outcome(job, candidates, choice, reason, integrand.evaluations, seconds)
-    except UserError as error:
+    except (UserError, OSError) as error:
         reason = f"the training failed: {error}"
         return Outcome(job.channel, "madevent", reason, seconds=time.process_time() - start)
 
@@ -196,27 +230,23 @@ def _train(job: Job, integrand: MadEventIntegrand) -> tuple[dict[str, Candidate]
     budget = split_budget(job.evaluations)
     candidates = _surveyed(job)
 
-    def measure(name: str, sampler: Sampler) -> Candidate:
-        """Fresh points; what the sampler itself costs is part of a point."""
-        begin = time.process_time()
-        fresh = fresh_weights(integrand, sampler, PROBE, streams, purpose=f"choice {name}", guard=guard)
-        drawing = (time.process_time() - begin) / PROBE
-        return _frozen(sampler, fresh.event_weights, integrand.seconds_per_evaluation + drawing)
-
-    candidates["frozen"] = measure("frozen", Sampler([core.ChannelSampler(integrand.dim)]))
-    found = survey(integrand, budget.survey, streams, guard=guard)
-    candidates["refined"] = measure("refined", found.sampler)
-    alone = candidates["madevent"].figures
-    seconds = candidates["frozen"].figures.seconds_per_point  # the same machine at the same time
-    candidates["madevent"] = Candidate(None, replace(alone, seconds_per_point=seconds))
+    base = Sampler([core.ChannelSampler(integrand.dim)])
+    points = fresh_weights(integrand, base, budget.survey, streams, purpose="survey", guard=guard)
+    candidates["frozen"] = _frozen(base, points.event_weights, integrand.seconds_per_evaluation)
+    alone = candidates["madevent"].figures  # as if measured at the same time
+    candidates["madevent"] = Candidate(None, replace(alone, seconds_per_point=integrand.seconds_per_evaluation))
     if job.wish == "auto":
         why = _not_worth_it(job, candidates[_best(candidates)], budget.training + PROBE)
         if why:
             return candidates, why
     from plugin.training import train
 
-    trained = train(integrand, found.sampler, found.samples, None, streams, budget.training, guard=guard)
+    trained = train(integrand, base, points, CONFIG, streams, budget.training, guard=guard)
     if trained.diverged:
         return candidates, f"the training of the flow diverged: {trained.reason}"
-    candidates["flow"] = measure("flow", trained.sampler)
+    begin = time.process_time()
+    fresh = fresh_weights(integrand, trained.sampler, PROBE, streams, purpose="choice", guard=guard)
+    drawing = (time.process_time() - begin) / PROBE  # what the sampler itself costs is part of a point
+    seconds = integrand.seconds_per_evaluation + drawing
+    candidates["flow"] = _frozen(trained.sampler, fresh.event_weights, seconds)
     return candidates, ""

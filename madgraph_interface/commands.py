@@ -24,8 +24,8 @@ Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Process director
 def enable_command(directory: Directory) -> None:
     """Switch the sampler on in a process directory.
 
-    Adds entries to `Cards/run_card.dat` (`flow_sampler`, `flow_evaluations`, `flow_uncertainties`) and linker options to
-    `Source/make_opts`. Then `launch` or `bin/generate_events` as ever: after MadEvent's survey flows are trained where
+    Adds entries to `Cards/run_card.dat` (`flow_sampler`, `flow_evaluations`, `flow_uncertainties`) and linker options
+    to `Source/make_opts`. Then `launch` or `bin/generate_events` as ever: after MadEvent's survey flows are trained where
     they pay, and refine generates with them.
 
     Example: `binnis madgraph enable PROC_sm_0`
@@ -108,7 +108,9 @@ def _cost(summary: dict[str, Any]) -> Table:
     if total is not None:
         rows["total, training excluded"] = total
     for stage, row in rows.items():
-        table.add_row(stage, *(f"{row[name]:.0f}" for name in ("jobs", "points", "evaluations")), f"{row['cpu_seconds']:.1f}")
+        table.add_row(
+            stage, *(f"{row[name]:.0f}" for name in ("jobs", "points", "evaluations")), f"{row['cpu_seconds']:.1f}"
+        )
     return table
 
 

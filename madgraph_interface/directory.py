@@ -108,12 +108,14 @@ class ProcessDirectory:
     def _refuse(self) -> None:
         path = self.path
         inside = path / "SubProcesses"
-        if (inside / "MGVersion.txt").exists() and (path / "bin" / "aMCatNLO").exists():
+        if (path / "bin" / "aMCatNLO").exists():
             raise UserError(
                 f"{path} is a directory of aMC@NLO (NLO); only 'output madevent' of tree-level processes is supported"
             )
-        if (path / "bin" / "run.sh").exists() and not (path / "Source" / "dsample.f").exists():
-            raise UserError(f"{path} is a gridpack, whose grids are frozen already; enable the directory it was made of")
+        if (path / "bin" / "gridrun").exists() or (path / "madevent" / "bin" / "gridrun").exists():
+            raise UserError(
+                f"{path} is a gridpack, whose grids are frozen already; enable the directory it was made of"
+            )
         needed = ("Source/make_opts", "Source/dsample.f", "SubProcesses/subproc.mg", "Cards/run_card.dat")
         for name in needed:
             if not (path / name).is_file():
@@ -125,19 +127,21 @@ class ProcessDirectory:
         if characteristics.exists():
             text = characteristics.read_text(encoding="utf-8", errors="replace")
             if re.search(r"^\s*loop_induced\s*=\s*True", text, re.MULTILINE):
-                raise UserError(f"{path} holds a loop-induced process, whose survey runs in pieces; it is not supported")
+                raise UserError(
+                    f"{path} holds a loop-induced process, whose survey runs in pieces; it is not supported"
+                )
         version = self.version
         numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
         if numbers != _SERIES:
             raise UserError(
-                f"{path} was written by MadGraph {version or 'of an unknown version'}; the hook knows the call sequence "
-                f"of MadEvent {_SERIES[0]}.{_SERIES[1]} (tested: {', '.join(TESTED)})"
+                f"{path} was written by MadGraph {version or 'of an unknown version'}; the hook knows the calls of "
+                f"MadEvent {_SERIES[0]}.{_SERIES[1]} (tested: {', '.join(TESTED)})"
             )
         sample = (path / "Source" / "dsample.f").read_text(encoding="utf-8", errors="replace").lower()
         if "call x_to_f_arg(" not in sample or "common /sample_common/" not in sample:
             raise UserError(
-                f"{path}/Source/dsample.f is not the sampler of MadEvent that the hook knows; was the directory written "
-                "with another plug-in?"
+                f"{path}/Source/dsample.f is not the sampler that the hook knows; was the directory written with "
+                "another plug-in?"
             )
 
     @property

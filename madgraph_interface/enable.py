@@ -69,7 +69,7 @@ def enable(path: str | Path) -> ProcessDirectory:
     kept = folder / "original"
     try:
         kept.mkdir(parents=True, exist_ok=True)
-        for name, content in before.items():
+        for name in before:
             (kept / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, kept / name)
         _set_aside_programs(directory, kept)
@@ -79,7 +79,7 @@ def enable(path: str | Path) -> ProcessDirectory:
         write_text(folder / "state.json", json.dumps(state, indent=2) + "\n")
         write_text(folder / "settings", _settings())
     except (OSError, UserError) as error:
-        for name, content in before.items():
+        for name in before:
             if (kept / name).exists():
                 _restore(kept / name, root / name)
         _put_back_programs(directory, kept)
@@ -106,13 +106,17 @@ def _refuse_plugins(root: Path) -> None:
     text = (root / "Source" / "make_opts").read_text(encoding="utf-8", errors="replace")
     if "--wrap=" in remove_line(text):
         raise UserError(
-            f"{root}/Source/make_opts already wraps functions with the linker, for another plug-in; two cannot share them"
+            f"{root}/Source/make_opts already has --wrap options, of another plug-in; two cannot share them"
         )
     if (root / "bin" / "internal" / "launch_plugin.py").exists():
         raise UserError(f"{root} was written by another plug-in (bin/internal/launch_plugin.py); it is not supported")
     if (root / "SubProcesses" / "makefile").exists():
         makefile = (root / "SubProcesses" / "makefile").read_text(encoding="utf-8", errors="replace")
-        if "cudacpp" in makefile or "MADEVENT_CPP" in makefile.upper() or (root / "lib" / "libmg5amc_common.so").exists():
+        if (
+            "cudacpp" in makefile
+            or "MADEVENT_CPP" in makefile.upper()
+            or (root / "lib" / "libmg5amc_common.so").exists()
+        ):
             raise UserError(f"{root} is a directory of the cudacpp plug-in, whose MadEvent works on vectors of points")
 
 

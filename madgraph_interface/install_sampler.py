@@ -35,10 +35,14 @@ def install(channel: Channel, outcome: Outcome) -> None:
     """
     assert outcome.sampler is not None
     folder = channel.folder
-    shutil.copyfile(channel.directory / "ftn26", folder / "grid.new")
-    (folder / "grid.new").replace(folder / "grid")
+    if outcome.grid != folder / "grid":
+        shutil.copyfile(outcome.grid, folder / "grid.new")
+        (folder / "grid.new").replace(folder / "grid")
     outcome.sampler.replace(folder / "sampler.mcb")
-    write_text(folder / "trained", f"{outcome.fingerprint} {ACCEPTANCE * outcome.largest:.17g}\n")
+    write_text(
+        folder / "trained",
+        f"{outcome.fingerprint} {ACCEPTANCE * outcome.largest:.17g} {outcome.density:.17g}\n",
+    )
     _survey(channel)
 
 
@@ -73,6 +77,7 @@ def _survey(channel: Channel) -> None:
 
 def _madevent(channel: Channel, directory: Path) -> int:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BINNIS_")}
+    environment["BINNIS_MADEVENT_AGAIN"] = "1"  # the end of this survey starts no training
     with (directory / "input_app.txt").open("rb") as orders, (directory / "run1_app.log").open("ab") as log:
         done = subprocess.run(
             [str(channel.madevent)], cwd=directory, stdin=orders, stdout=log, stderr=log, env=environment, check=False

@@ -20,7 +20,9 @@ from mcbridge.integrands import Array, Evaluation
 __all__ = ["MadEventIntegrand"]
 
 _OFFSET = 7001  # of MadEvent's random numbers, far from those of its own jobs
-_CALLS = 10_000_000  # points of an iteration, which must never end; 200 times as many must fit into an integer of MadEvent
+_CALLS = (
+    10_000_000  # points of an iteration, which must never end; 200 times as many must fit into an integer of MadEvent
+)
 
 
 class MadEventIntegrand:
@@ -138,5 +140,7 @@ class MadEventIntegrand:
     def __enter__(self) -> MadEventIntegrand:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

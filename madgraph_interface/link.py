@@ -42,7 +42,9 @@ def link_line() -> str:
         raise UserError(f"the library {library} is missing; install binnis again (a C++ compiler is needed)")
     for path in (hook, library):
         if any(character in str(path) for character in " $#'\"\\:%,;&|()<>*?"):
-            raise UserError(f"binnis is installed in {path.parent}, a path that make cannot pass on; install it elsewhere")
+            raise UserError(
+                f"binnis is installed in {path.parent}, a path that make cannot pass on; install it elsewhere"
+            )
     wraps = " ".join(f"-Wl,--wrap={name}" for name in WRAPPED)
     return f"LDFLAGS += {wraps} {hook} {library} -Wl,-rpath,{library.parent}"
 

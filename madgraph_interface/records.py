@@ -22,15 +22,17 @@ class SurveyRecord:
 
     Attributes:
         seed: of the launch.
+        mode: ``"record"`` (MadEvent as it is) or ``"flow"`` (a sampler of an earlier launch).
         fingerprint: of the cards that fix the integrand.
         dim: number of coordinates of a point.
         points: drawn in all iterations.
         evaluations: of them with a weight other than 0.
         seconds: CPU time of one point [s].
-        weights: (n,), of the points of the last iteration [pb]; None where none was recorded.
+        weights: (n,), of the points of the last iteration of MadEvent as it is [pb]; None where none was recorded.
     """
 
     seed: int
+    mode: str
     fingerprint: str
     dim: int
     points: int
@@ -73,6 +75,7 @@ def read_survey(channel: Channel) -> SurveyRecord | None:
             weights = read_points(channel.folder / "survey.rec")[1]
         return SurveyRecord(
             seed=int(entries["seed"]),
+            mode=entries["mode"],
             fingerprint=entries["fingerprint"],
             dim=int(entries["dim"]),
             points=points,
@@ -118,6 +121,7 @@ def read_jobs(root: Path) -> list[JobCount]:
     for line in lines:
         fields = line.split()
         if len(fields) == 8:
-            numbers = int(fields[4]), int(fields[5]), float(fields[6]), int(fields[7])
-            jobs.append(JobCount(*fields[:4], *numbers))
+            process, directory, stage, mode = fields[:4]
+            points, evaluations, seed = int(fields[4]), int(fields[5]), int(fields[7])
+            jobs.append(JobCount(process, directory, stage, mode, points, evaluations, float(fields[6]), seed))
     return jobs

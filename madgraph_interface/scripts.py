@@ -19,7 +19,7 @@ def finish_script(python: str, package: Path) -> str:
 # binnis: MadGraph's own script, then the summary of the run ('binnis madgraph disable' puts the original back)
 perl binnis/original/bin/internal/gen_cardhtml-pl "$@"
 code=$?
-PYTHONPATH={shlex.quote(str(package))}${{PYTHONPATH:+:$PYTHONPATH}} {shlex.quote(python)} -m madgraph_interface.finish "$PWD" \\
-    >> binnis/train.log 2>&1
+export PYTHONPATH={shlex.quote(str(package))}${{PYTHONPATH:+:$PYTHONPATH}}
+{shlex.quote(python)} -m madgraph_interface.finish "$PWD" >> binnis/train.log 2>&1
 exit $code
 """

@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from madgraph_interface.channel_training import Job, Outcome, early, train_channel
+from madgraph_interface.channel_training import KEPT, Job, Outcome, early, train_channel
 from madgraph_interface.directory import Channel, ProcessDirectory
 from madgraph_interface.install_sampler import discard, install
-from madgraph_interface.records import read_survey
-from madgraph_interface.run_card import read_settings
+from madgraph_interface.records import SurveyRecord, read_survey
+from madgraph_interface.run_card import Settings, read_settings
 from mcbridge.errors import UserError
 from mcbridge.files import write_text
 
@@ -68,21 +68,25 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
     settings = read_settings(directory.path / "Cards" / "run_card.dat")
     start, cpu = time.time(), time.process_time()
     total = sum(result.absolute for channel in found if (result := channel.result))
-    jobs, outcomes = [], []
+    jobs, outcomes, kept = [], [], []
     for channel, survey in found.items():
         result = channel.result
         if result is None or not result.absolute or not total or survey.weights is None:
             outcomes.append(Outcome(channel, "madevent", "the channel contributes nothing"))
             continue
         events = SECURITY * settings.events * result.absolute / total
-        job = Job(channel, survey, settings.sampler, settings.evaluations, events, max(survey.seed, 0))
+        before = _decision(channel) if survey.mode == "flow" else None
+        if before is not None and _still_good(before, events, settings.sampler):
+            kept.append(before)
+            continue
+        job = _job(channel, survey, settings, events, before)
         chosen = early(job)
         if chosen is None:
             jobs.append(job)
         else:
             outcomes.append(chosen)
     outcomes += _run(jobs, directory.cores)
-    decisions = [_settle(outcome) for outcome in outcomes]
+    decisions = kept + [_settle(outcome) for outcome in outcomes]
     content = {
         "seeds": seeds,
         "flow_sampler": settings.sampler,
@@ -93,6 +97,34 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
     }
     write_text(target, json.dumps(content, indent=2) + "\n")
     return content
+
+
+def _decision(channel: Channel) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads((channel.folder / "decision.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+def _still_good(before: dict[str, Any], events: float, wish: str) -> bool:
+    """Whether the sampler of an earlier launch serves this one: a flow always does, others for as many events."""
+    if before["sampler"] == "flow":
+        return True
+    return wish == "auto" and before["sampler"] != "madevent" and events <= 2.0 * before["events"]
+
+
+def _job(
+    channel: Channel, survey: SurveyRecord, settings: Settings, events: float, before: dict[str, Any] | None
+) -> Job:
+    assert survey.weights is not None
+    if before is None:
+        result = channel.result
+        assert result is not None
+        grid, efficiency = channel.directory / "ftn26", KEPT * result.events / len(survey.weights)
+    else:  # what MadEvent now says of the channel is of the sampler
+        grid, efficiency = channel.folder / "grid", before["figures"]["madevent"]["efficiency"]
+    seed = max(survey.seed, 0)
+    return Job(channel, survey, settings.sampler, settings.evaluations, events, seed, grid, efficiency)
 
 
 def _run(jobs: list[Job], cores: int) -> list[Outcome]:
@@ -124,6 +156,7 @@ def _settle(outcome: Outcome) -> dict[str, Any]:
         "figures": {name: figures.as_json() for name, figures in outcome.figures.items()},
         "evaluations": outcome.evaluations,
         "cpu_seconds": outcome.seconds,
+        "events": outcome.events,
     }
     channel.folder.mkdir(parents=True, exist_ok=True)
     write_text(channel.folder / "decision.json", json.dumps(decision, indent=2) + "\n")

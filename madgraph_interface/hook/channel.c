@@ -119,13 +119,17 @@ static void read_wish(struct hook_channel *channel) {
     strcpy(channel->wish, "vegas");
     FILE *file = hook_join(path, channel->root, "Cards/run_card.dat") ? fopen(path, "r") : NULL;
     if (!file) return;
+    int gridpack = 0;
     while (fgets(line, sizeof line, file)) {
         char value[16], name[64];
-        if (sscanf(line, " %15[A-Za-z] = %63[A-Za-z_]", value, name) != 2 || strcmp(name, "flow_sampler") != 0) continue;
+        if (sscanf(line, " %15[A-Za-z] = %63[A-Za-z_]", value, name) != 2) continue;
         for (char *c = value; *c; ++c) *c = (char)tolower((unsigned char)*c);
-        if (!strcmp(value, "auto") || !strcmp(value, "flow")) strcpy(channel->wish, value);
+        if (!strcmp(name, "gridpack")) gridpack = value[0] == 't';
+        if (!strcmp(name, "flow_sampler") && (!strcmp(value, "auto") || !strcmp(value, "flow")))
+            strcpy(channel->wish, value);
     }
     fclose(file);
+    if (gridpack) strcpy(channel->wish, "vegas"); /* its grids are frozen elsewhere, without this folder */
 }
 
 /* What MadEvent will be told on its standard input, which the scripts of MadGraph redirect from a file. */
@@ -144,15 +148,19 @@ static void read_orders(struct hook_channel *channel) {
     if (!read_input(text, sizeof text)) return;
     const char *second = strchr(text, '\n');
     if (sscanf(text, "%d %d %d", &channel->calls, &channel->most, &channel->least) != 3) channel->calls = 0;
-    if (second && sscanf(second, "%lf", &accuracy) == 1) channel->refine = accuracy < 0;
+    if (second && sscanf(second, "%lf", &accuracy) == 1 && accuracy < 0) channel->luminosity = -accuracy;
+    channel->refine = channel->luminosity > 0;
 }
 
 void hook_one_iteration(const struct hook_channel *channel) {
     char text[4096];
     if (channel->calls < 1 || channel->least < 2 || channel->least > 6 || !read_input(text, sizeof text)) return;
     const char *rest = strchr(text, '\n');
-    /* Iterations double: n, 2n, 4n. A reserve, since a second iteration would throw away the events of the first. */
-    const double all = (double)channel->calls * ((1 << channel->least) - 1) * (channel->refine ? 1.15 : 1.0);
+    /* Iterations double: n, 2n, 4n. Where events are wanted, as many points as they take, with a reserve: a second
+     * iteration would throw away the events of the first. */
+    double all = (double)channel->calls * ((1 << channel->least) - 1);
+    if (channel->refine && channel->density > 0) all = 1.15 * channel->luminosity / channel->density;
+    if (all < 200) all = 200;
     FILE *changed = rest ? tmpfile() : NULL;
     if (!changed) return;
     if (fprintf(changed, "%.0f %d 1%s", all < 5e6 ? all : 5e6, channel->most, rest) > 0 && fflush(changed) == 0 &&
@@ -202,5 +210,6 @@ int hook_has_sampler(struct hook_channel *channel) {
     unsigned long long cards;
     if (!channel->known || !hook_exists(channel->folder, "sampler.mcb") || !hook_exists(channel->folder, "grid")) return 0;
     if (!hook_join(path, channel->folder, "trained") || !hook_read_line(path, line, sizeof line)) return 0;
-    return sscanf(line, "%llx %lf", &cards, &channel->acceptance) == 2 && cards == channel->fingerprint;
+    return sscanf(line, "%llx %lf %lf", &cards, &channel->acceptance, &channel->density) == 3 &&
+           cards == channel->fingerprint;
 }

@@ -8,7 +8,7 @@
  *   survey.txt   written at the end of the survey: what it cost, seed of the launch, fingerprint of the cards
  *   survey.rec   points of its last iteration (format of mcb_record; u in the bins of that iteration's grid)
  *   sampler.mcb  the trained sampler; grid: MadEvent's grid (ftn26) that it was trained on
- *   trained      fingerprint of the cards (hexadecimal), and the weight [pb] from which events are kept
+ *   trained      fingerprint of the cards (hexadecimal), weight from which events are kept [pb], events per point and pb
  */
 #ifndef BINNIS_HOOK_H
 #define BINNIS_HOOK_H
@@ -36,7 +36,9 @@ struct hook_channel {
     char name[64];             /* G1, without the letters of a split job */
     char directory[64];        /* G1a3 */
     char wish[16];             /* flow_sampler of the run card: auto, flow or vegas */
+    double luminosity;         /* events that are asked for [1/pb], 0 in a survey */
     double acceptance;         /* weight [pb] above which MadEvent keeps every point as an event */
+    double density;            /* events that a point with a weight other than 0 yields, over the cross section [1/pb] */
     uint64_t fingerprint;      /* of the cards that fix the integrand */
 };
 
@@ -67,7 +69,8 @@ struct hook_count {
     long last;                /* points of the last iteration */
     double seconds;           /* CPU time from the first point to the end */
 };
-void hook_survey_done(const struct hook_channel *channel, const struct hook_count *count, int dim);
+void hook_survey_done(const struct hook_channel *channel, const struct hook_count *count, int dim,
+                      const char *mode);
 void hook_write_job(const struct hook_channel *channel, const char *mode, const struct hook_count *count);
 
 #endif

@@ -94,11 +94,12 @@ static int everything_surveyed(const struct hook_channel *channel, long seed) {
     return all;
 }
 
-void hook_survey_done(const struct hook_channel *channel, const struct hook_count *count, int dim) {
+void hook_survey_done(const struct hook_channel *channel, const struct hook_count *count, int dim,
+                      const char *mode) {
     char path[HOOK_PATH], text[512];
     const long seed = hook_seed(channel);
-    snprintf(text, sizeof text, "seed %ld\nfingerprint %016llx\ndim %d\npoints %ld\nevaluations %ld\nlast %ld\nseconds %.6f\n",
-             seed, (unsigned long long)channel->fingerprint, dim, count->points, count->evaluations, count->last,
+    snprintf(text, sizeof text, "seed %ld\nmode %s\nfingerprint %016llx\ndim %d\npoints %ld\nevaluations %ld\nlast %ld\nseconds %.6f\n",
+             seed, mode, (unsigned long long)channel->fingerprint, dim, count->points, count->evaluations, count->last,
              count->seconds);
     if (!hook_join(path, channel->folder, "survey.txt") || !hook_write(path, text)) {
         fputs("binnis: the survey cannot be recorded, MadEvent samples as it always does\n", stderr);

@@ -137,11 +137,10 @@ static void at_end(void) {
     close_point();
     count.seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
     hook_write_job(&channel, names[mode], &count);
-    if (mode == HOOK_RECORD) {
-        save_record();
-        hook_survey_done(&channel, &count, dimensions);
-    }
     mcb_close(sampler);
+    if (mode == HOOK_RECORD) save_record();
+    const int survey = mode == HOOK_RECORD || (mode == HOOK_FLOW && !channel.refine && !strcmp(channel.name, channel.directory));
+    if (survey && !getenv("BINNIS_MADEVENT_AGAIN")) hook_survey_done(&channel, &count, dimensions, names[mode]);
 }
 
 static void start(int dim, int config) {
