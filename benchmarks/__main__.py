@@ -10,6 +10,7 @@ BENCHMARKS = {
     "toys": "Bayesian flow on toy densities whose uncertainty has a known shape",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
+    "madgraph": "MadEvent alone against MadEvent with binnis: matrix-element calls and CPU time (needs MG5_DIR)",
 }
 
 

@@ -25,8 +25,8 @@ def enable_command(directory: Directory) -> None:
     """Switch the sampler on in a process directory.
 
     Adds entries to `Cards/run_card.dat` (`flow_sampler`, `flow_evaluations`, `flow_uncertainties`) and linker options
-    to `Source/make_opts`. Then `launch` or `bin/generate_events` as ever: after MadEvent's survey flows are trained where
-    they pay, and refine generates with them.
+    to `Source/make_opts`. Then `launch` or `bin/generate_events` as ever: after MadEvent's survey flows are trained
+    where they pay, and refine generates with them.
 
     Example: `binnis madgraph enable PROC_sm_0`
     """
@@ -70,7 +70,8 @@ def status_command(directory: Directory) -> None:
         return
     head = f"{directory} (MadGraph {found.version}): enabled by binnis {found.by}"
     console.print(head, highlight=False, soft_wrap=True)
-    console.print(", ".join(f"{name} = {value}" for name, value in found.settings.items()), highlight=False)
+    entries = {name: "auto" if value is None else value for name, value in found.settings.items()}
+    console.print(", ".join(f"{name} = {value}" for name, value in entries.items()), highlight=False)
     for process, linked in found.linked.items():
         text = {True: "linked with the hook", False: "linked WITHOUT the hook", None: "not compiled yet"}[linked]
         console.print(f"  {process}: {text}", highlight=False)
@@ -123,3 +124,20 @@ def train_command(directory: Directory) -> None:
     from madgraph_interface.train import train_directory
 
     Console().print(_channels(train_directory(directory)))
+
+
+@app.command("install")
+def install_command(
+    mg5: Annotated[
+        Path, typer.Option("--mg5", metavar="DIR", help="Folder of MadGraph5_aMC@NLO (with `bin/mg5_aMC`).")
+    ],
+) -> None:
+    """Install the plug-in for MadGraph's shell: `mg5_aMC --mode=binnis` then has the command `binnis`.
+
+    Not needed where binnis is installed for the Python that runs MadGraph.
+
+    Example: `binnis madgraph install --mg5 ~/MG5_aMC_v3_5_7`
+    """
+    from madgraph_interface.install import install_plugin
+
+    Console().print(f"installed in {install_plugin(mg5)}", highlight=False, soft_wrap=True)

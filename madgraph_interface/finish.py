@@ -93,7 +93,7 @@ def finish_runs(path: str | Path) -> list[dict[str, Any]]:
         settings = read_settings(root / "Cards" / "run_card.dat")
         content = run_summary(directory, events, jobs[seen:], settings)
         if settings.uncertainties and settings.sampler != "vegas":
-            content["annotation"] = annotate_run(directory, events, content)
+            content["annotation"] = annotate_run(events, content)
         text = json.dumps(content, indent=2) + "\n"
         write_text(events.parent / "binnis_summary.json", text)
         write_text(root / "binnis" / "summary.json", text)

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from mcbridge.errors import UserError, nearest
 
-__all__ = ["Settings", "add_entries", "read_card", "read_settings", "remove_entries"]
+__all__ = ["LEAST", "Settings", "add_entries", "read_card", "read_settings", "remove_entries"]
+
+LEAST = 2000
+"""Evaluations of a channel, at least, for a training."""
 
 _BEGIN = "# binnis: normalizing-flow sampling (added by 'binnis madgraph enable') *"
 _RULE = "#*********************************************************************"
 _ENTRIES = {
     "flow_sampler": ("auto", "auto|flow|vegas: measure and choose, insist, or leave MadEvent as it is"),
-    "flow_evaluations": ("100000", "matrix-element evaluations of a channel to train its flow with"),
+    "flow_evaluations": ("auto", "matrix-element evaluations to train the flow of a channel with, or a number"),
     "flow_uncertainties": ("True", "annotate the events with uncertainties where a flow sampled them"),
 }
 _LINE = re.compile(r"^\s*(?P<value>[^#!=]*?)\s*=\s*(?P<name>\w+)\s*(?:[!#].*)?$")
@@ -26,13 +29,13 @@ class Settings:
 
     Attributes:
         sampler: ``"auto"``, ``"flow"`` or ``"vegas"``.
-        evaluations: of the matrix element, a channel.
+        evaluations: of the matrix element, to train a channel with; None: by what the events would cost without.
         uncertainties: whether events are annotated.
         events: ``nevents`` of the card.
     """
 
     sampler: str
-    evaluations: int
+    evaluations: int | None
     uncertainties: bool
     events: int
 
@@ -67,14 +70,18 @@ def read_settings(path: Path) -> Settings:
             f"flow_sampler in {path} is '{sampler}'; it must be auto, flow or vegas"
             f"{nearest(sampler, ('auto', 'flow', 'vegas'))}"
         )
-    try:
-        evaluations = int(float(values["flow_evaluations"]))
-    except ValueError:
-        evaluations = -1
-    if evaluations < 2000:
-        raise UserError(
-            f"flow_evaluations in {path} is '{values['flow_evaluations']}'; it must be a whole number of at least 2000"
-        )
+    evaluations = None
+    given = values["flow_evaluations"].lower()
+    if given != "auto":
+        try:
+            evaluations = int(float(given))
+        except ValueError:
+            evaluations = -1
+        if evaluations < LEAST:
+            raise UserError(
+                f"flow_evaluations in {path} is '{values['flow_evaluations']}'; it must be auto or a number of at "
+                f"least {LEAST}"
+            )
     uncertainties = values["flow_uncertainties"].lower().strip(".")
     if uncertainties not in ("true", "false", "t", "f"):
         raise UserError(f"flow_uncertainties in {path} is '{uncertainties}'; it must be True or False")

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from madgraph_interface.channel_training import KEPT, Job, Outcome, early, train_channel
 from madgraph_interface.directory import Channel, ProcessDirectory
 from madgraph_interface.install_sampler import discard, install
@@ -33,6 +35,9 @@ log = logging.getLogger("madgraph_interface")
 
 SECURITY = 1.2
 """MadGraph asks for so many more events than the run card."""
+
+SHARE, RANGE = 0.3, (40_000, 300_000)
+"""Evaluations of a training: a share of the points that MadEvent as it is would need, within limits."""
 
 
 @contextmanager
@@ -123,8 +128,10 @@ def _job(
         grid, efficiency = channel.directory / "ftn26", KEPT * result.events / len(survey.weights)
     else:  # what MadEvent now says of the channel is of the sampler
         grid, efficiency = channel.folder / "grid", before["figures"]["madevent"]["efficiency"]
-    seed = max(survey.seed, 0)
-    return Job(channel, survey, settings.sampler, settings.evaluations, events, seed, grid, efficiency)
+    spent = settings.evaluations
+    if spent is None:
+        spent = int(np.clip(SHARE * events / max(efficiency, 1e-9), *RANGE))
+    return Job(channel, survey, settings.sampler, spent, events, max(survey.seed, 0), grid, efficiency)
 
 
 def _run(jobs: list[Job], cores: int) -> list[Outcome]:
