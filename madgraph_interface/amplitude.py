@@ -24,7 +24,7 @@ class MadGraphAmplitude:
     """The matrix element of a standalone directory, averaged and summed as MadGraph does it.
 
     MadGraph averages over incoming spins and colours and divides by the symmetry factor of identical outgoing
-    particles: give ``identical=1`` to :class:`mcbridge.processes.CustomProcess`.
+    particles: give ``identical=1`` to :class:`mcbridge.processes.custom.CustomProcess`.
 
     The directory is written by ``output standalone DIR --prefix=int``, its library built there with
 

@@ -1,7 +1,7 @@
 /* The hook that is linked into MadEvent: what its files share.
  *
  * MadEvent draws every random coordinate of a phase-space point by `ntuple` inside `x_to_f_arg`, and evaluates the point
- * by `dsig`. The linker's option --wrap puts the functions of madevent.c around these three; no source of MadGraph is
+ * by `dsig`. The linker's option --wrap puts the functions of madevent.c around these three, and around `clear_events`; no source of MadGraph is
  * changed. Without a folder `binnis` in the process directory the hook only passes calls on.
  *
  * Files of a channel, in <process directory>/binnis/<subprocess>/G<channel>/:
@@ -51,7 +51,7 @@ int hook_copy(const char *from, const char *to);
 int hook_make_folder(const char *path);
 int hook_join(char *path, const char *folder, const char *name);
 long hook_seed(const struct hook_channel *channel);
-/* A frozen grid needs no iterations to adapt it: MadEvent keeps the events of the last one only, so do all points in one. */
+/* A frozen grid needs no iterations to adapt it: all points in one. */
 void hook_one_iteration(const struct hook_channel *channel);
 /* Whether a sampler is there that was trained with the present cards. */
 int hook_has_sampler(struct hook_channel *channel);

@@ -33,6 +33,7 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
   double precision, external :: dsig
   double precision :: wgt, x(most), p(most), fx, mean, squares, error, total, weights, r
   integer :: i, j, used, ninvar, mincfig, kept
+  common /toy_events/ kept
   logical :: there
 
   dim = ndim; events = ncall; itm = itmax; kn = 0; cur_it = 1; invar = ndim; configs = 1
@@ -50,7 +51,7 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
 
   total = 0d0; weights = 0d0; kept = 0; used = 0
   do while (cur_it <= itm)
-    mean = 0d0; squares = 0d0; kept = 0; sums = 0d0
+    mean = 0d0; squares = 0d0; sums = 0d0
     do i = 1, events
       wgt = 1d0 / (dble(events) * dble(itm))
       x = 0d0
@@ -82,7 +83,9 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     twgt = mean / (dble(itm) * 2d0 * events)
     if (cur_it > itmin .and. accur > 0d0 .and. error / mean < accur) exit
     if (cur_it > itmin .and. accur < 0d0 .and. kept > -accur * mean) exit
-    if (cur_it <= itm) events = 2 * events
+    if (cur_it > itm) exit
+    call clear_events
+    events = 2 * events
   end do
   open (66, file='results.dat', status='unknown')
   write (66, '(3e12.5,2i9,i5,i9,e10.3,e12.5,3e13.5,i9)') total / weights, 1d0 / sqrt(weights), 0d0, kn, kn, used, kept, &
