@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ def train_directory(path: str | Path) -> dict[str, Any]:
 
 
 def _train(directory: ProcessDirectory) -> dict[str, Any]:
+    _clean(directory)
     target = directory.path / "binnis" / "training.json"
     surveys = {channel: read_survey(channel) for channel in directory.channels()}
     found = {channel: survey for channel, survey in surveys.items() if survey is not None}
@@ -102,6 +104,15 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
     }
     write_text(target, json.dumps(content, indent=2) + "\n")
     return content
+
+
+def _clean(directory: ProcessDirectory) -> None:
+    """What a training that was killed has left."""
+    for process in directory.processes:
+        for folder in (directory.path / "SubProcesses" / process).glob("binnis_G*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (directory.path / "binnis" / process).glob("G*/sampler.new.*"):
+            file.unlink(missing_ok=True)
 
 
 def _decision(channel: Channel) -> dict[str, Any] | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -184,3 +187,21 @@ def test_annotation_replaces_the_file(tmp_path, monkeypatch):
     assert annotation.annotate_run(events, summary) == {"annotated": False, "reason": "too few events"}
     assert [path.name for path in tmp_path.iterdir()] == [events.name]
     assert events.read_text() == "after"
+
+
+def test_a_training_that_was_killed_leaves_no_trace_in_the_next(toy):
+    toy.card(flow_sampler="auto", nevents=10)
+    toy.run()
+    toy.card(flow_sampler="flow", flow_evaluations=4000)
+    (toy.root / "binnis/training.json").unlink()
+    program = [sys.executable, "-m", "madgraph_interface.train", str(toy.root)]
+    killed = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.7)
+    killed.kill()
+    killed.wait()
+    (toy.channel.folder / "sampler.new.1").touch()
+    content = train.train_directory(toy.root)
+    assert content["channels"][0]["sampler"] == "flow"
+    assert not list(toy.channel.madevent.parent.glob("binnis_*"))
+    assert not list(toy.channel.folder.glob("sampler.new.*"))
+    assert abs(toy.channel.result.mean - 100.0) < 4 * toy.channel.result.error
