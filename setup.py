@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pybind11.setup_helpers import Pybind11Extension
-from setuptools import setup
+from setuptools import find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 CORE = Path("mcbridge/core")
@@ -119,4 +119,9 @@ def extensions() -> list[Pybind11Extension]:
     return found
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildCore})
+NAMES = ("binnis", "mcbridge", "plugin", "madgraph_interface", "sherpa_interface")
+# MG5aMC_PLUGIN is shared by the plug-ins of MadGraph and belongs to none: it has no __init__.py to be found by.
+PATTERNS = [pattern for name in NAMES for pattern in (name, f"{name}.*")]
+PACKAGES = [*find_packages(include=PATTERNS), "MG5aMC_PLUGIN.binnis"]
+
+setup(packages=PACKAGES, ext_modules=extensions(), cmdclass={"build_ext": BuildCore})
