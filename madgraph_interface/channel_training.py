@@ -35,6 +35,9 @@ RESERVE = 1.15
 TRUNCATION = 0.01
 """Share of the cross section that MadEvent leaves above the largest weight (``trunc_max`` of its run_config.inc)."""
 
+SMALL = 0.01
+"""Share of the cross section below which no channel gets a flow that a card insists on."""
+
 PROBE = 20_000
 """Fresh points to judge a sampler by."""
 
@@ -56,6 +59,7 @@ class Job:
         seed: of the training's random numbers.
         grid: MadEvent's grid.
         efficiency: events per point of MadEvent as it is.
+        share: of the channel in the cross section.
     """
 
     channel: Channel
@@ -66,6 +70,7 @@ class Job:
     seed: int
     grid: Path
     efficiency: float
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -172,12 +177,16 @@ def _not_worth_it(job: Job, best: Candidate, evaluations: int) -> str:
 
 
 def early(job: Job) -> Outcome | None:
-    """The choice without a training, where even a perfect flow would not repay one; None where it may."""
-    if job.wish == "flow":
-        return None
+    """The choice without a training, where even a perfect flow would not repay one; None where it may.
+
+    Where the card insists on flows, only channels that are next to nothing are left out.
+    """
     candidates = _surveyed(job)
     best = _best(candidates)
-    why = _not_worth_it(job, candidates[best], job.evaluations + 2 * PROBE)
+    if job.wish == "flow":
+        why = f"{job.share:.2%} of the events are not worth a flow" if job.share < SMALL else ""
+    else:
+        why = _not_worth_it(job, candidates[best], job.evaluations + 2 * PROBE)
     return _outcome(job, candidates, best, _reason(candidates, best, why)) if why else None
 
 

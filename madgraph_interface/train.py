@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,13 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
         if result is None or not result.absolute or not total or survey.weights is None:
             outcomes.append(Outcome(channel, "madevent", "the channel contributes nothing"))
             continue
-        events = SECURITY * settings.events * result.absolute / total
+        share = result.absolute / total
+        events = SECURITY * settings.events * share
         before = _decision(channel) if survey.mode == "flow" else None
         if before is not None and _still_good(before, events, settings.sampler):
             kept.append(before)
             continue
-        job = _job(channel, survey, settings, events, before)
+        job = replace(_job(channel, survey, settings, events, before), share=share)
         chosen = early(job)
         if chosen is None:
             jobs.append(job)

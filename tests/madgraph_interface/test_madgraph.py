@@ -84,7 +84,7 @@ def test_cross_sections_agree(top):
     _, alone, flow = top
     assert consistent(alone, flow)
     assert flow["events"] == alone["events"] == 20_000
-    assert {channel["sampler"] for channel in flow["training"]["channels"]} == {"flow"}
+    assert sum(channel["sampler"] == "flow" for channel in flow["training"]["channels"]) >= 5
     assert flow["madevent"]["refine"]["evaluations"] < 0.7 * alone["madevent"]["refine"]["evaluations"]
 
 

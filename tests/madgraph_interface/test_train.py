@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,6 +40,12 @@ def test_many_dear_events_may_repay_one(tmp_path):
 
 def test_the_card_can_insist(tmp_path):
     assert early(job(tmp_path, events=1, wish="flow")) is None
+
+
+def test_a_channel_of_next_to_nothing_gets_no_flow(tmp_path):
+    outcome = early(replace(job(tmp_path, events=1, wish="flow"), share=0.001))
+    assert outcome.choice != "flow"
+    assert "0.10% of the events" in outcome.reason
 
 
 def test_a_frozen_grid_wins_where_madevent_throws_most_points_away(tmp_path):
