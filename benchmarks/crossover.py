@@ -1,7 +1,8 @@
 """From which amplitude cost on a flow pays: CPU time to 100,000 unweighted events, everything included.
 
 An artificial cost is added to every evaluation of the amplitude, in the books only: the meter counts it, the automatic
-choice sees it, and the total is measured CPU time plus evaluations times cost. auto and vegas run in turn, in pairs.
+choice sees it, and the total is measured CPU time plus evaluations times cost. For every seed vegas runs once (its
+points do not depend on the cost), and auto once for each cost.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -59,15 +61,15 @@ def run(arguments: argparse.Namespace) -> None:
     content: dict[str, Any] = {}
     for name in arguments.case or CASES:
         content[name] = {}
+        seeds = range(1, arguments.pairs + 1)
+        plain = [_run(CASES[name].build(), 0.0, "vegas", arguments.events, seed) for seed in seeds]
         for cost in arguments.cost or COSTS:
-            seconds: dict[str, list[float]] = {"auto": [], "vegas": []}
-            taken = []
-            for seed in range(1, arguments.pairs + 1):
-                for sampler, found in seconds.items():
-                    total, choice = _seconds(CASES[name].build(), cost * 1e-6, sampler, arguments.events, seed)
-                    found.append(total)
-                    if sampler == "auto":
-                        taken.append(choice)
+            priced = [_run(CASES[name].build(), cost * 1e-6, "auto", arguments.events, seed) for seed in seeds]
+            seconds = {
+                sampler: [run.cpu_seconds + cost * 1e-6 * run.evaluations for run in runs]
+                for sampler, runs in (("auto", priced), ("vegas", plain))
+            }
+            taken = [run.sampler for run in priced]
             auto, vegas = median(seconds["auto"]), median(seconds["vegas"])
             within = median(a - 1.05 * v - 2.0 for a, v in zip(seconds["auto"], seconds["vegas"], strict=True)) <= 0.0
             ratio = median(a / v for a, v in zip(seconds["auto"], seconds["vegas"], strict=True))
@@ -85,8 +87,17 @@ def run(arguments: argparse.Namespace) -> None:
     store(arguments.json, content)
 
 
-def _seconds(integrand: Integrand, price: float, sampler: str, events: int, seed: int) -> tuple[float, str]:
-    """CPU seconds of one run, the price of the evaluations included, and the sampler that did it."""
+@dataclass(frozen=True)
+class Run:
+    """What one run took, the price of its evaluations left out, and the sampler that did it."""
+
+    cpu_seconds: float
+    evaluations: int
+    sampler: str
+
+
+def _run(integrand: Integrand, price: float, sampler: str, events: int, seed: int) -> Run:
+    """From nothing to unweighted points, as ``binnis run`` does it."""
     card = Card.model_validate({"events": events, "sampler": sampler, "seed": seed, "threads": 1})
     priced = Priced(integrand, price)
     streams, guard = Streams(seed), Guard()
@@ -101,7 +112,8 @@ def _seconds(integrand: Integrand, price: float, sampler: str, events: int, seed
     assert trials is not None
     weights = [trials.event_weights[trials.channel == channel] for channel in range(priced.channels)]
     w_max = largest_weights(weights, Quantile(1e-3), streams.generator("largest weight policy"))
-    made = sum(len(part.weight) for part in unweight_points(priced, chosen, w_max, events, streams, guard=guard))
+    stream = unweight_points(priced, chosen, w_max, events, streams, guard=guard, max_trials=10**10, trials=trials)
+    made = sum(len(part.weight) for part in stream)
     if made < events:
         raise RuntimeError(f"{made} events were made instead of {events}")
-    return time.process_time() - start + price * priced.evaluations, choice.sampler
+    return Run(time.process_time() - start, priced.evaluations, choice.sampler)

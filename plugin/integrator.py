@@ -11,7 +11,7 @@ import numpy as np
 from mcbridge.errors import UserError, nearest
 from mcbridge.integrands import FunctionIntegrand
 from mcbridge.integrands.metered import Metered
-from mcbridge.integration import Guard
+from mcbridge.integration import Guard, Samples
 from mcbridge.integration import Integrator as McbridgeIntegrator
 from mcbridge.integration.vegas_plus import adaptive_map, stratified_rsd
 from mcbridge.samplers import Sampler, survey
@@ -146,7 +146,7 @@ class Integrator(McbridgeIntegrator):
             return integrand.evaluations
         # Where VEGAS is chosen, it goes on from the grid of the survey and keeps its stratification.
         self.vegas.set(map=adaptive_map(found.sampler.channels[0], self.domain.limits))
-        stratified = self._figures_of_vegas(integrand, found.sampler, budget.choice, guard)
+        stratified, fresh = self._figures_of_vegas(integrand, found.sampler, budget.choice, guard)
         goal = Goal(0, total - integrand.evaluations)
         if self.mode == "auto":
             early = decide_early(stratified, goal, training_seconds, budget.training + budget.choice)
@@ -157,13 +157,20 @@ class Integrator(McbridgeIntegrator):
 
         config = TrainingConfig(threads=self.threads)
         trained = train(
-            integrand, found.sampler, found.samples, config, self.streams, budget.training, guard, self.on_progress
+            integrand,
+            found.sampler,
+            Samples.concatenate([found.samples, fresh]),
+            config,
+            self.streams,
+            budget.training,
+            guard,
+            self.on_progress,
         )
         if trained.diverged:
             reason = f"the training of the flow diverged ({trained.reason}); VEGAS takes over"
             self.decision = Decision("vegas", "vegas", reason, {}, {"vegas": stratified}, "after training")
             return integrand.evaluations
-        flow = measured_figures(integrand, trained.sampler, budget.choice, self.streams, "choice flow", guard)
+        flow, _ = measured_figures(integrand, trained.sampler, budget.choice, self.streams, "choice flow", guard)
         measured = decide(stratified, flow, Goal(0, total - integrand.evaluations))
         if self.mode == "flow":
             reason = f"the caller asked for sampler='flow'; measured: {measured.reason}"
@@ -173,12 +180,14 @@ class Integrator(McbridgeIntegrator):
             self.sampler = trained.sampler
         return integrand.evaluations
 
-    def _figures_of_vegas(self, integrand: Metered, sampler: Sampler, points: int, guard: Guard) -> Figures:
+    def _figures_of_vegas(
+        self, integrand: Metered, sampler: Sampler, points: int, guard: Guard
+    ) -> tuple[Figures, Samples]:
         """Figures of merit of VEGAS+: half of the points are independent, half show what stratification is worth."""
-        independent = measured_figures(integrand, sampler, points // 2, self.streams, "choice vegas", guard)
+        independent, fresh = measured_figures(integrand, sampler, points // 2, self.streams, "choice vegas", guard)
         generator = self.streams.generator("choice stratified")
         rsd = stratified_rsd(integrand, sampler.channels[0], points - points // 2, generator)
-        return replace(independent, rsd=min(independent.rsd, rsd))
+        return replace(independent, rsd=min(independent.rsd, rsd)), fresh
 
 
 def _cheap(reason: str) -> Decision:

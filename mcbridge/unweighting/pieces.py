@@ -12,9 +12,10 @@ from mcbridge.events.batch import concatenate, select, size
 from mcbridge.integrands.protocol import Array, Evaluation, EventBatch, EventSource, IntArray, Integrand
 from mcbridge.integration.guard import FailureLog, Guard, evaluate
 from mcbridge.random import Streams
+from mcbridge.unweighting.store import StoredPoints
 from mcbridge.unweighting.summary import WeightSummary
 
-__all__ = ["Drawing", "Piece", "Points", "work"]
+__all__ = ["Drawing", "Piece", "Points", "trials_of_channels", "work"]
 
 
 class Drawing(Protocol):
@@ -66,6 +67,7 @@ class Points:
         tried: relative weights ``w/w_max`` of all trials, summed up.
         kept: relative weights of the accepted ones, summed up.
         trials_per_channel, accepted_per_channel: (channels,).
+        stored: number of trials that had been evaluated before.
         failures: what the integrand did wrong.
     """
 
@@ -77,15 +79,28 @@ class Points:
     kept: WeightSummary
     trials_per_channel: IntArray
     accepted_per_channel: IntArray
+    stored: int
     failures: FailureLog
 
 
-def work(piece: Piece, chunk: int) -> Points:
+def trials_of_channels(piece: Piece, chunk: int) -> IntArray:
+    """How many trials of a piece of work fall on each channel (channels,)."""
+    generator = piece.streams.generator(f"{piece.purpose}: trials", chunk=chunk)
+    counts: IntArray = np.bincount(_draw_channels(piece.w_max, piece.trials, generator), minlength=len(piece.w_max))
+    return counts.astype(np.int64)
+
+
+def work(piece: Piece, chunk: int, stored: list[StoredPoints] | None = None) -> Points:
     """Try ``piece.trials`` points and keep each with probability ``min(|w|/w_max, 1)``.
 
     The channel of every trial is drawn with probability ``w_max,i / sum_j w_max,j``. So trials are independent and
     identically distributed, and so are accepted points: their order says nothing about their channel, and the first n
     of them are a fair sample.
+
+    Arguments:
+        piece: what to do.
+        chunk: number of the piece.
+        stored: for each channel evaluated points that are its first trials here; the others are drawn.
 
     Raises:
         AmplitudeError: where the integrand raises or returns the wrong shape.
@@ -102,6 +117,12 @@ def work(piece: Piece, chunk: int) -> Points:
     u = np.zeros((piece.trials, piece.source.dim))
     for channel in np.flatnonzero(counts):
         rows = np.flatnonzero(of_trial == channel)
+        if stored is not None:
+            known, rows = np.split(rows, [len(stored[channel])])
+            u[known] = stored[channel].u
+            relative[known] = stored[channel].weight / piece.w_max[channel]
+            if not len(rows):
+                continue
         stream = piece.streams.generator(piece.purpose, int(channel), 0, chunk)
         points, density = piece.sampler.draw(int(channel), len(rows), stream, piece.threads)
         evaluation = evaluate(piece.source, points, int(channel), guard)
@@ -130,6 +151,7 @@ def work(piece: Piece, chunk: int) -> Points:
         taken,
         counts.astype(np.int64),
         np.bincount(of_accepted, minlength=channels).astype(np.int64),
+        0 if stored is None else sum(len(points) for points in stored),
         guard.log,
     )
 

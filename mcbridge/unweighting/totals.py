@@ -49,6 +49,7 @@ class UnweightingTotals:
         tried: relative weights ``w/w_max,i`` of all trials.
         kept: relative weights of all accepted trials, those beyond the wanted number included.
         trials_per_channel, accepted_per_channel: (channels,).
+        stored: trials that had been evaluated before the unweighting began.
     """
 
     w_max: Array
@@ -58,6 +59,7 @@ class UnweightingTotals:
     kept: WeightSummary = field(default_factory=WeightSummary)
     trials_per_channel: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     accepted_per_channel: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    stored: int = 0
 
     def __post_init__(self) -> None:
         self.trials_per_channel = np.zeros(len(self.w_max), dtype=np.int64)
@@ -69,6 +71,7 @@ class UnweightingTotals:
         self.kept.join(points.kept)
         self.trials_per_channel += points.trials_per_channel
         self.accepted_per_channel += points.accepted_per_channel
+        self.stored += points.stored
 
     @property
     def trials(self) -> int:
@@ -131,7 +134,7 @@ class UnweightingTotals:
         )
 
     def pull(self, mean: float, error: float) -> float:
-        """Distance to another, independent cross section ``mean +- error`` in units of the combined error."""
+        """Distance to an independent cross section ``mean +- error`` (other points) in units of the combined error."""
         combined = float(np.hypot(self.error, error))
         return (self.cross_section - mean) / combined if combined > 0.0 else 0.0
 
@@ -140,6 +143,7 @@ class UnweightingTotals:
         return {
             "events": self.events,
             "trials": self.trials,
+            "trials_evaluated_before": self.stored,
             "trials_inside_cuts": self.tried.nonzero,
             "accepted": self.accepted,
             "efficiency": self.efficiency,
@@ -160,7 +164,7 @@ class UnweightingTotals:
         """The table, as pairs of name and value."""
         return (
             ("events", f"{self.events} of {self.n_events}"),
-            ("trials", f"{self.trials} ({self.tried.nonzero} inside cuts)"),
+            ("trials", f"{self.trials} ({self.tried.nonzero} inside cuts, {self.stored} evaluated before)"),
             ("efficiency, all trials", f"{self.efficiency:.4g}"),
             ("efficiency after cuts", f"{self.efficiency_after_cuts:.4g}"),
             ("Kish effective size", f"{self.kish:.6g}"),

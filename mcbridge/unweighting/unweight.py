@@ -16,8 +16,10 @@ from mcbridge.events.batch import select
 from mcbridge.events.weighted import WeightedEvents
 from mcbridge.integrands.protocol import Array, EventSource, IntArray, Integrand
 from mcbridge.integration.guard import FailureLog, Guard
+from mcbridge.integration.samples import Samples
 from mcbridge.random import Streams
-from mcbridge.unweighting.pieces import Drawing, Piece, Points, work
+from mcbridge.unweighting.pieces import Drawing, Piece, Points, trials_of_channels, work
+from mcbridge.unweighting.store import PointStore, StoredPoints
 from mcbridge.unweighting.totals import UnweightingStatus, UnweightingTotals
 
 __all__ = ["UnweightedChunk", "UnweightedPoints", "unweight", "unweight_points"]
@@ -81,6 +83,7 @@ class _Loop:
         executor: Executor | None,
         window: int,
         on_progress: Callable[[UnweightingStatus], None] | None,
+        trials: Samples | None,
     ) -> None:
         if n_events < 1:
             raise UserError(f"n_events is {n_events}; it must be at least 1")
@@ -98,6 +101,7 @@ class _Loop:
         self.max_trials = max(_DESPERATE_TRIALS, 100_000 * n_events) if max_trials is None else max_trials
         self.executor, self.window = executor, max(1, window)
         self.on_progress = on_progress
+        self.trials = trials
         self.totals = UnweightingTotals(largest, self.n_events)
 
     def __iter__(self) -> Iterator[Points]:
@@ -129,20 +133,25 @@ class _Loop:
     def _pieces(self) -> Generator[Points, None, None]:
         """Pieces 0, 1, 2, ... in this order; with an executor a few are under way ahead of need."""
         chunk = 0
+        store = None if self.trials is None else PointStore(self.trials, len(self.piece.w_max))
         if self.executor is None:
             while True:
-                yield work(self.piece, chunk)
+                yield work(self.piece, chunk, self._stored(store, chunk))
                 chunk += 1
         waiting: deque[Future[Points]] = deque()
         try:
             while True:
                 while len(waiting) < self.window:
-                    waiting.append(self.executor.submit(work, self.piece, chunk))
+                    waiting.append(self.executor.submit(work, self.piece, chunk, self._stored(store, chunk)))
                     chunk += 1
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _stored(self, store: PointStore | None, chunk: int) -> list[StoredPoints] | None:
+        """Evaluated points for a piece; pieces must ask in their order."""
+        return store.take(trials_of_channels(self.piece, chunk)) if store is not None and store.left else None
 
     def _check_hope(self) -> None:
         totals, name = self.totals, self.piece.source.name
@@ -208,6 +217,7 @@ def unweight(
     executor: Executor | None = None,
     window: int = 4,
     on_progress: Callable[[UnweightingStatus], None] | None = None,
+    trials: Samples | None = None,
 ) -> EventStream:
     """Unweighted events of a process, as a stream of chunks; exactly ``n_events`` of them.
 
@@ -222,8 +232,8 @@ def unweight(
     Arguments:
         source: the process.
         sampler: frozen densities (:class:`mcbridge.samplers.Sampler`).
-        w_max: (channels,), largest weight of every channel, from trials other than these
-            (:func:`mcbridge.unweighting.largest_weights`); a channel with 0 is left out.
+        w_max: (channels,), largest weight of every channel (:func:`mcbridge.unweighting.largest_weights`); a channel
+            with 0 is left out.
         n_events: how many events are wanted.
         streams: random numbers.
         purpose: label of the stream; another label gives other events.
@@ -234,6 +244,8 @@ def unweight(
         executor: where pieces run (``concurrent.futures``); in this thread if None.
         window: pieces under way at the same time, with an executor.
         on_progress: called with an :class:`UnweightingStatus` after every piece.
+        trials: independent points of ``sampler`` that are tried first, each once, such as those of the integration:
+            they cost no evaluation (:class:`mcbridge.unweighting.store.PointStore`).
 
     Raises:
         UserError: where an argument makes no sense, or every channel has ``w_max`` 0.
@@ -242,7 +254,7 @@ def unweight(
     return EventStream(
         _Loop(
             source, sampler, w_max, n_events, streams, True, purpose, chunk, guard, threads, max_trials, executor,
-            window, on_progress,
+            window, on_progress, trials,
         )
     )  # fmt: skip
 
@@ -262,12 +274,13 @@ def unweight_points(
     executor: Executor | None = None,
     window: int = 4,
     on_progress: Callable[[UnweightingStatus], None] | None = None,
+    trials: Samples | None = None,
 ) -> PointStream:
     """Unweighted points of any integrand; arguments and random numbers are those of :func:`unweight`."""
     return PointStream(
         _Loop(
             integrand, sampler, w_max, n_events, streams, False, purpose, chunk, guard, threads, max_trials, executor,
-            window, on_progress,
+            window, on_progress, trials,
         )
     )  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import cos, pi
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from mcbridge.errors import UserError
 from mcbridge.integrands.protocol import Array
 from plugin.bayesian.events import Events
 from plugin.bayesian.posterior import BayesianFlow, Floats, Scope
+from plugin.training.adam import Adam
 from plugin.training.optimise import DivergedError
 
 __all__ = ["BayesianConfig", "FitResult", "fit"]
@@ -156,12 +156,11 @@ class _Fit:
     def _stage(self, steps: int, rate: float, sigma_rate: float | None) -> list[float]:
         """Adam with warm-up and cosine schedule; the widths stand still where ``sigma_rate`` is None."""
         flow, config, events = self.flow, self.config, self.events
-        groups: list[dict[str, Any]] = [{"params": [flow.mean], "peak": rate}]
+        groups = [(Adam([flow.mean], betas=(0.9, 0.99)), rate)]
         draws = 1
         if sigma_rate is not None:
-            groups.append({"params": [flow.log_sigma], "peak": sigma_rate})
+            groups.append((Adam([flow.log_sigma], betas=(0.9, 0.99)), sigma_rate))
             draws = config.draws
-        adam = torch.optim.Adam(groups, lr=rate, betas=(0.9, 0.99))
         history: list[float] = []
         tenth = max(1, steps // 10)
         total, planned = 0.0, self.config.steps + self.config.mean_steps
@@ -178,15 +177,14 @@ class _Fit:
                 None if events.context is None else torch.from_numpy(events.context[rows]),
                 torch.from_numpy(events.channel[rows]) if many else None,
             )
-            adam.zero_grad()
+            flow.mean.grad = flow.log_sigma.grad = None
             loss.backward()  # type: ignore[no-untyped-call]
             if not bool(torch.isfinite(loss)):
                 raise DivergedError(f"the ELBO of the Bayesian flow was {float(loss):.3g} in step {self.done + 1}")
             self._clip()
             scale = min(1.0, (step + 1) / min(_WARM_UP, steps)) * (0.01 + 0.495 * (1.0 + cos(pi * step / steps)))
-            for group in adam.param_groups:
-                group["lr"] = group["peak"] * scale
-            adam.step()
+            for adam, peak in groups:
+                adam.step_along_grad(peak * scale)
             self.done += 1
             total += float(loss.detach())
             if (step + 1) % tenth == 0:

@@ -200,7 +200,7 @@ class Choice(Section):
     """Fresh points on which flow and VEGAS are compared."""
 
     evaluations: Annotated[int, Field(ge=2000)] = Field(
-        50_000, description="amplitude evaluations for each of flow and VEGAS"
+        25_000, description="amplitude evaluations for each of flow and VEGAS; those for VEGAS serve the training too"
     )
 
 

@@ -26,7 +26,8 @@ class Goal:
 
     Attributes:
         events: unweighted events to write; 0 if only the integral is wanted.
-        evaluations: amplitude evaluations planned for the integral if VEGAS does it.
+        evaluations: amplitude evaluations planned for the integral if VEGAS does it; its points are the first trials
+            of the unweighting.
     """
 
     events: int
@@ -35,14 +36,14 @@ class Goal:
     def seconds(self, figures: Figures, reference: Figures) -> float:
         """Expected CPU time [s] to reach the goal with a sampler.
 
-        The integral counts as the time to the variance that ``reference`` (VEGAS) reaches with its planned
-        evaluations, an event as the time of the trials that it takes.
+        The integral takes the evaluations to the variance that ``reference`` (VEGAS) reaches with the planned ones, the
+        events their trials; the same points serve both.
         """
         if figures.efficiency <= 0:
             return float("inf")
         needed = (max(figures.rsd, _ROUNDING) / max(reference.rsd, _ROUNDING)) ** 2
-        integral = self.evaluations * needed * figures.seconds_per_point
-        return integral + self.events * figures.seconds_per_event()
+        points = max(self.evaluations * needed, self.events / figures.efficiency)
+        return points * figures.seconds_per_point
 
 
 @dataclass(frozen=True)

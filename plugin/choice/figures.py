@@ -9,7 +9,7 @@ import numpy as np
 
 from mcbridge.integrands import Array
 from mcbridge.integrands.metered import Metered
-from mcbridge.integration import Guard, fresh_weights
+from mcbridge.integration import Guard, Samples, fresh_weights
 from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, efficiency, kish
@@ -67,14 +67,17 @@ class Figures:
 
 def measured_figures(
     integrand: Metered, sampler: Sampler, points: int, streams: Streams, purpose: str, guard: Guard
-) -> Figures:
-    """Figures of merit of a sampler on fresh points, which enter neither training nor integral.
+) -> tuple[Figures, Samples]:
+    """Figures of merit of a sampler on fresh points.
 
     Arguments:
         integrand: its meter knows what an evaluation costs.
         points: evaluations of the integrand to spend.
         purpose: label of the random numbers.
         guard: what is tolerated of the integrand.
+
+    Returns:
+        the figures, and the points, with which a training may go on but not the integral of the sampler that won.
     """
     probe = min(points, PROBE)
     generator = streams.generator("sampling cost")
@@ -84,7 +87,7 @@ def measured_figures(
     drawing = (time.process_time() - start) / probe
     fresh = fresh_weights(integrand, sampler, points, streams, purpose=purpose, guard=guard)
     weights = [fresh.event_weights[fresh.channel == channel] for channel in range(integrand.channels)]
-    return figures_of_channels(weights, integrand.seconds_per_evaluation + drawing)
+    return figures_of_channels(weights, integrand.seconds_per_evaluation + drawing), fresh
 
 
 def figures_of_channels(weights: list[Array], seconds_per_point: float) -> Figures:

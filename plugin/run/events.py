@@ -29,7 +29,8 @@ def write_events(
 ) -> dict[str, Any]:
     """Unweight and write ``events.lhe.gz``; the figures of the unweighting.
 
-    The largest weights come from the points of the integration; so does the cross section in the file.
+    The largest weights come from the points of the integration, and so does the cross section in the file; the same
+    points are the first trials.
     """
     card = state.card
     policy = policy_named(card.unweighting.policy, quantile=card.unweighting.quantile)
@@ -54,6 +55,7 @@ def write_events(
         guard=state.guard,
         threads=card.threads,
         on_progress=progress,
+        trials=trials,
     )
     info = _info(state, integral, choice, w_max.tolist(), record)
     write(folder.path / "events.lhe.gz", record.events(stream), info, threads=card.threads)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class State:
     uncertain_note: str = ""
     cpu: dict[str, float] = field(default_factory=dict)
 
-    def figures(self, sampler: Sampler, purpose: str) -> Figures:
+    def figures(self, sampler: Sampler, purpose: str) -> tuple[Figures, Samples]:
         """Fresh independent points, a fixed number for each sampler."""
         return measured_figures(self.process, sampler, self.card.choice.evaluations, self.streams, purpose, self.guard)
 
@@ -183,7 +183,7 @@ def decision_stage(state: State, pinned: str | None) -> Decision:
     assert state.points is not None
     asked = pinned or (None if card.sampler == "auto" else card.sampler)
     goal = Goal(card.events, card.integration.evaluations)
-    vegas = state.figures(state.vegas, "choice vegas")
+    vegas, fresh = state.figures(state.vegas, "choice vegas")
     if asked == "vegas":
         return Decision(
             "vegas", None, _asked(card, pinned), {"vegas": goal.seconds(vegas, vegas)}, {"vegas": vegas}, "pinned"
@@ -196,6 +196,8 @@ def decision_stage(state: State, pinned: str | None) -> Decision:
         early = decide_early(vegas, goal, seconds, card.training.evaluations + card.choice.evaluations)
         if early is not None:
             return early
+    # What the comparison has paid for is training data as well.
+    state.points = Samples.concatenate([replace(part, channel_weight=None) for part in (state.points, fresh)])
     return _after_training(state, vegas, goal, pinned)
 
 
@@ -227,7 +229,7 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
         return Decision("vegas", "vegas", reason, {}, {"vegas": vegas}, "after training")
     state.flow = trained.sampler
     state.points = trained.samples
-    flow = state.figures(state.flow, "choice flow")
+    flow, _ = state.figures(state.flow, "choice flow")
     return _final(decide(vegas, flow, goal), card, pinned)
 
 
@@ -242,10 +244,11 @@ def _choose(state: State, pinned: str | None) -> Decision:
     card = state.card
     assert state.vegas is not None
     goal = Goal(card.events, card.integration.evaluations)
-    vegas = state.figures(state.vegas, "choice vegas")
+    vegas, _ = state.figures(state.vegas, "choice vegas")
     if state.flow is None:
         return Decision("vegas", "vegas", "the sampler file holds no flow", {}, {"vegas": vegas}, "pinned")
-    return _final(decide(vegas, state.figures(state.flow, "choice flow"), goal), card, pinned)
+    flow, _ = state.figures(state.flow, "choice flow")
+    return _final(decide(vegas, flow, goal), card, pinned)
 
 
 def _final(measured: Decision, card: Card, pinned: str | None) -> Decision:

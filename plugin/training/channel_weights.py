@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mcbridge.integrands.protocol import Array
 from mcbridge.samplers import ChannelWeights
+from plugin.training.adam import Adam
 from plugin.training.buffer import Buffer
 from plugin.training.optimise import DivergedError
 
@@ -119,7 +120,7 @@ class ChannelWeightTrainer:
         training = np.flatnonzero(~buffer.held)
         counts = torch.from_numpy(np.maximum(buffer.counts, 1).astype(np.float64))
         parameters = [tensor for layer in self.layers for tensor in layer]
-        adam = torch.optim.Adam(parameters, lr=_RATE)
+        adam = Adam(parameters)
         size = min(len(training), _BATCH)
 
         def judge() -> float:
@@ -133,10 +134,9 @@ class ChannelWeightTrainer:
             result = loss(rows, counts[:, 0] * (size / len(training)))
             if not bool(torch.isfinite(result)):
                 raise DivergedError("the loss of the channel weights is not finite")
-            adam.zero_grad()
             torch.log(result).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            adam.step()
+            adam.step_along_grad(_RATE)
             if (step + 1) % 50 == 0 or step == steps - 1:
                 now = judge()
                 if now < best * (1.0 - 1e-3):

@@ -12,6 +12,7 @@ import torch
 from mcbridge import core
 from mcbridge.integrands.protocol import Array, IntArray
 from plugin.flows import Flow
+from plugin.training.adam import Adam
 from plugin.training.buffer import Buffer, Floats
 from plugin.training.losses import LINEAR, Loss, stratified, stratified_variance
 from plugin.training.measures import judge
@@ -109,10 +110,11 @@ class Optimiser:
         self.steps = max(steps, 1)
         self.clip = clip
         self.averaging = averaging
-        self.adam = torch.optim.Adam([flow.parameters_flat], lr=learning_rate, betas=(0.9, 0.99))
+        self.adam = Adam([flow.parameters_flat], betas=(0.9, 0.99))
         self.done = 0
         self.average = parameters_of(flow)
         self._averaged = 0
+        self._slope: Floats | None = None  # of a linear loss, for batches of its length
 
     def restart(self, parameters: Floats) -> None:
         """Go on from other parameters."""
@@ -135,17 +137,18 @@ class Optimiser:
         """
         flow = self.flow
         parameters = flow.parameters_flat
-        shift = torch.from_numpy(offset.astype(np.float32))
         weight = torch.ones(len(y))
         if flow.uses_kernel() and getattr(loss, "__name__", "") in LINEAR:
-            probe = torch.zeros(len(y), requires_grad=True)
-            (upstream,) = torch.autograd.grad(loss(probe, weight), probe)
+            if self._slope is None or len(self._slope) != len(y):
+                probe = torch.zeros(len(y), requires_grad=True)
+                self._slope = torch.autograd.grad(loss(probe, weight), probe)[0].numpy()
             found = core.gradient(
-                flow.spec, parameters.detach().numpy(), y, upstream.numpy(), context, channel, threads=flow.threads
+                flow.spec, parameters.detach().numpy(), y, self._slope, context, channel, threads=flow.threads
             )
             gradient = torch.from_numpy(found[0])
-            value = float(loss(torch.from_numpy(found[1]) + shift, weight))
+            value = float(self._slope @ (found[1] + offset))
         else:
+            shift = torch.from_numpy(offset.astype(np.float32))
             condition = None if context is None else torch.from_numpy(context)
             index = None if channel is None else torch.from_numpy(channel)
             result = loss(flow.log_prob(torch.from_numpy(y), condition, index) + shift, weight)
@@ -155,19 +158,19 @@ class Optimiser:
         return value
 
     def apply(self, gradient: torch.Tensor, value: float) -> None:
-        """One step along a gradient (channels, parameters) of a loss of this value.
+        """One step along a gradient (channels, parameters), which is clipped in place, of a loss of this value.
 
         Raises:
             DivergedError: one of them is not finite.
         """
         parameters = self.flow.parameters_flat
-        norm = gradient.norm(dim=1, keepdim=True)
-        if not np.isfinite(value) or not bool(torch.isfinite(norm).all()):
+        rows = gradient.numpy()
+        norm = np.sqrt(np.einsum("cp,cp->c", rows, rows))
+        if not np.isfinite(value) or not np.all(np.isfinite(norm)):
             raise DivergedError(f"the loss was {value:.3g} in step {self.done + 1}")
-        parameters.grad = gradient * torch.clamp(self.clip / (norm + 1e-12), max=1.0)
-        for group in self.adam.param_groups:
-            group["lr"] = self.rate()
-        self.adam.step()
+        if np.any(norm > self.clip):
+            rows *= np.minimum(self.clip / (norm + 1e-12), 1.0)[:, None].astype(np.float32)
+        self.adam.step([gradient], self.rate())
         self.done += 1
         self._averaged += 1
         decay = min(self.averaging, (1.0 + self._averaged) / (10.0 + self._averaged))

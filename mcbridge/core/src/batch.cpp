@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -13,7 +14,7 @@ namespace mcbridge {
 namespace {
 
 constexpr std::ptrdiff_t PIECE = 1024;          // points of one piece of sampling or density
-constexpr std::ptrdiff_t GRADIENT_PIECE = 128;  // smallest piece of a gradient
+constexpr std::ptrdiff_t GRADIENT_PIECE = 256;  // smallest piece of a gradient
 constexpr std::ptrdiff_t GRADIENT_PIECES = 8;   // largest number of partial sums of one channel
 
 // Points sorted by channel: channel c owns positions [begin[c], begin[c + 1]).
@@ -122,6 +123,19 @@ void evaluate(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     }
 }
 
+// A layer's weights (out, in) to (in, out), both in their place among all parameters; in strips that stay in registers.
+template <class T>
+void transpose(const T* params, T* turned, const Layer& layer) {
+    constexpr int STRIP = 16;
+    const T* w = params + layer.weight;
+    T* t = turned + layer.weight;
+    for (int o = 0; o < layer.out; o += STRIP) {
+        const int rows = std::min(STRIP, layer.out - o);
+        for (int i = 0; i < layer.in; ++i)
+            for (int k = 0; k < rows; ++k) t[i * layer.out + o + k] = w[(o + k) * layer.in + i];
+    }
+}
+
 template <class T>
 void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, const T* y, const T* context,
               const std::int64_t* channel, const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context,
@@ -160,21 +174,21 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
         for (std::ptrdiff_t k = 0; k < parts; ++k)
             pieces.push_back({c, begin + (end - begin) * k / parts, begin + (end - begin) * (k + 1) / parts});
     }
-    std::vector<T> turned(static_cast<std::size_t>(channels * P));
-    in_parallel(static_cast<std::ptrdiff_t>(live.size()), threads, [&](std::ptrdiff_t k) {
-        const std::ptrdiff_t offset = live[static_cast<std::size_t>(k)] * P;
+    // Transposed weights: with one thread those of the channel at work, else of all.
+    const bool alone = threads <= 1;
+    const std::unique_ptr<T[]> turned(new T[static_cast<std::size_t>(alone ? P : channels * P)]);
+    const auto turned_of = [&](std::ptrdiff_t c) { return turned.get() + (alone ? 0 : c * P); };
+    const auto turn = [&](std::ptrdiff_t c) {
         for (const Block& block : a.blocks)
-            for (const Layer& layer : block.layers) {
-                const T* w = params + offset + static_cast<std::ptrdiff_t>(layer.weight);
-                T* t = turned.data() + offset + static_cast<std::ptrdiff_t>(layer.weight);
-                for (int o = 0; o < layer.out; ++o)
-                    for (int i = 0; i < layer.in; ++i) t[i * layer.out + o] = w[o * layer.in + i];
-            }
-    });
+            for (const Layer& layer : block.layers) transpose(params + c * P, turned_of(c), layer);
+    };
+    if (!alone)
+        in_parallel(static_cast<std::ptrdiff_t>(live.size()), threads,
+                    [&](std::ptrdiff_t k) { turn(live[static_cast<std::size_t>(k)]); });
     const auto starts_channel = [&](std::size_t k) { return k == 0 || pieces[k - 1].channel != pieces[k].channel; };
     const auto run = [&](std::size_t k, T* target) {
         const Piece& p = pieces[k];
-        table.gradient(a, params + p.channel * P, turned.data() + p.channel * P, from + p.begin * a.dim,
+        table.gradient(a, params + p.channel * P, turned_of(p.channel), from + p.begin * a.dim,
                        conditions ? conditions + p.begin * a.context : nullptr, weights + p.begin, p.end - p.begin,
                        logs + p.begin, target, g_context ? g_context + p.begin * a.context : nullptr);
     };
@@ -182,10 +196,11 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
         T* target = grad + pieces[k].channel * P;
         for (std::ptrdiff_t i = 0; i < P; ++i) target[i] += part[static_cast<std::size_t>(i)];
     };
-    if (threads <= 1) {  // the same sums in the same order, with room for one of them
+    if (alone) {  // the same sums in the same order, with room for one of them
         std::vector<T> part(static_cast<std::size_t>(P));
         for (std::size_t k = 0; k < pieces.size(); ++k) {
             if (starts_channel(k)) {
+                turn(pieces[k].channel);
                 run(k, grad + pieces[k].channel * P);
                 continue;
             }
