@@ -157,7 +157,7 @@ void hook_one_iteration(const struct hook_channel *channel) {
     if (channel->calls < 1 || channel->least < 2 || channel->least > 6 || !read_input(text, sizeof text)) return;
     const char *rest = strchr(text, '\n');
     /* Iterations double: n, 2n, 4n. Where events are wanted, as many points as they take, with a reserve: a second
-     * iteration has twice as many points. */
+     * iteration throws away the events of the first. */
     const int again = getenv("BINNIS_MADEVENT_AGAIN") != NULL; /* another survey came before */
     double all = (double)channel->calls * (again ? 3 : (1 << channel->least) - 1);
     if (channel->refine && channel->density > 0) all = 1.15 * channel->luminosity / channel->density;

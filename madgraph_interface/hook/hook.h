@@ -1,7 +1,7 @@
 /* The hook that is linked into MadEvent: what its files share.
  *
  * MadEvent draws every random coordinate of a phase-space point by `ntuple` inside `x_to_f_arg`, and evaluates the point
- * by `dsig`. The linker's option --wrap puts the functions of madevent.c around these three, and around `clear_events`; no source of MadGraph is
+ * by `dsig`. The linker's option --wrap puts the functions of madevent.c around these three; no source of MadGraph is
  * changed. Without a folder `binnis` in the process directory the hook only passes calls on.
  *
  * Files of a channel, in <process directory>/binnis/<subprocess>/G<channel>/:

@@ -15,7 +15,6 @@
 extern void __real_x_to_f_arg_(int *, int *, int *, int *, int *, double *, double *, double *) WEAK;
 extern void __real_ntuple_(double *, double *, double *, int *, int *) WEAK;
 extern double __real_dsig_(double *, double *, int *) WEAK;
-extern void __real_clear_events_(void) WEAK;
 
 /* Common blocks of MadEvent (dsample.f of version 3.5). */
 extern struct {
@@ -227,10 +226,4 @@ double __wrap_dsig_(double *p, double *wgt, int *imode) {
     weight = value * *wgt / norm; /* dsig changes wgt where it picks a subprocess */
     if (mode == HOOK_SERVE) hook_serve_weight(of_point());
     return value;
-}
-
-/* MadEvent throws the events of an iteration away when it begins the next: its grid has changed. A frozen one has not, and
- * the events of all iterations have the same unit, twgt being set for each. */
-void __wrap_clear_events_(void) {
-    if (mode != HOOK_FLOW) __real_clear_events_();
 }

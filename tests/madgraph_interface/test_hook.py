@@ -182,17 +182,3 @@ def test_the_whole_chain_with_a_trained_flow(toy):
     (toy.root / "SubProcesses/randinit").write_text("r=31\n")
     assert "frozen" in toy.run()
     assert toy.log().splitlines()[-1].split(maxsplit=2)[2].startswith("0 evaluations"), toy.log()
-
-
-def test_events_of_all_iterations_are_kept(surveyed):
-    # One iteration of few points does not suffice; the second adds to it.
-    put(surveyed, identity(), acceptance=2000.0, density=0.023)
-    surveyed.run(REFINE, "G1a0", offset=1)
-    result = read_result(surveyed.channel.madevent.parent / "G1a0" / "results.dat")
-    job = read_jobs(surveyed.root)[-1]
-    first = 250  # 1.15 x 5 / pb, over 0.023 / pb
-    iterations = round(np.log2(job.points / first + 1))
-    assert job.points == first * (2**iterations - 1)
-    assert iterations > 1
-    expected = job.points * TRUTH / 2000.0  # where no weight is above the acceptance
-    assert 0.5 * expected < result.events < expected + 5 * np.sqrt(expected)
