@@ -30,6 +30,9 @@ extern struct {
 extern struct {
     double twgt; /* a point becomes an event with probability weight / (10 twgt), at most 1; weights as in the sum */
 } to_unwgt_ WEAK;
+extern struct {
+    double xmean[99], xsigma[99], xwmax[99], xeff[99], xrmean[99]; /* of the iterations */
+} to_iterations_ WEAK;
 
 #define BATCH 128
 #define MOST_DIMENSIONS 128
@@ -220,7 +223,28 @@ void __wrap_ntuple_(double *x, double *a, double *b, int *coordinate, int *confi
     *x = *a + point[j - 1] * (*b - *a);
 }
 
+/* The end of an iteration. A job goes on where its first iteration has left too few events, that is, after a large weight.
+ * To weigh the iterations by their errors, as MadEvent does, would then give too small a cross section; that of the first
+ * iteration, whose number of points was fixed beforehand, has no bias. MadEvent averages over the last three. */
+static void iteration_done(void) {
+    static double mean, sigma, signed_mean;
+    const int done = sample_common_.cur_it - 1;
+    if (done == 1) {
+        mean = to_iterations_.xmean[0];
+        sigma = to_iterations_.xsigma[0];
+        signed_mean = to_iterations_.xrmean[0];
+    }
+    if (done < 2 || done > 99) return;
+    const int averaged = done < 3 ? done : 3;
+    for (int k = done - averaged; k < done; ++k) {
+        to_iterations_.xmean[k] = mean;
+        to_iterations_.xrmean[k] = signed_mean;
+        to_iterations_.xsigma[k] = sigma * sqrt(averaged);
+    }
+}
+
 double __wrap_dsig_(double *p, double *wgt, int *imode) {
+    if (*imode == 2 && mode == HOOK_FLOW) iteration_done();
     const double value = __real_dsig_(p, wgt, imode);
     if (!inside || *imode != 0) return value;
     weight = value * *wgt / norm; /* dsig changes wgt where it picks a subprocess */

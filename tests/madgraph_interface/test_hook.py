@@ -182,3 +182,14 @@ def test_the_whole_chain_with_a_trained_flow(toy):
     (toy.root / "SubProcesses/randinit").write_text("r=31\n")
     assert "frozen" in toy.run()
     assert toy.log().splitlines()[-1].split(maxsplit=2)[2].startswith("0 evaluations"), toy.log()
+
+
+def test_the_cross_section_is_that_of_the_first_iteration(surveyed):
+    # Later iterations come where the first has too few events: an average over them would depend on its weights.
+    put(surveyed, identity(), acceptance=2000.0, density=0.023)
+    said = surveyed.run(REFINE, "G1a0", offset=1)
+    iterations = [line.split()[1:] for line in said.splitlines() if line.split()[:1] == ["iteration"]]
+    assert len(iterations) > 3
+    result = read_result(surveyed.channel.madevent.parent / "G1a0" / "results.dat")
+    assert result.mean == pytest.approx(float(iterations[0][1]), rel=1e-4)
+    assert result.error == pytest.approx(float(iterations[0][2]), rel=1e-4)

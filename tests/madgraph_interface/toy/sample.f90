@@ -31,8 +31,10 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
   integer :: lastbin(most)
   common /toy_grid/ grid, sums, lastbin
   double precision, external :: dsig
+  double precision :: xmean(99), xsigma(99), xwmax(99), xeff(99), xrmean(99)
+  common /to_iterations/ xmean, xsigma, xwmax, xeff, xrmean
   double precision :: wgt, x(most), p(most), fx, mean, squares, error, total, weights, r
-  integer :: i, j, used, ninvar, mincfig, kept
+  integer :: i, j, ninvar, mincfig, kept
   common /toy_events/ kept
   logical :: there
 
@@ -49,7 +51,7 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     close (25)
   end if
 
-  total = 0d0; weights = 0d0; kept = 0; used = 0
+  kept = 0
   do while (cur_it <= itm)
     mean = 0d0; squares = 0d0; sums = 0d0
     do i = 1, events
@@ -72,14 +74,10 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     end do
     error = sqrt(max(squares / events - mean**2, 1d-30) / events)
     write (*, *) 'iteration', cur_it, mean, error
-    total = total + mean / error**2
-    weights = weights + 1d0 / error**2
-    used = used + 1
-    if (used == 1 .and. itmin > 1) then ! the grid was flat
-      total = 0d0; weights = 0d0
-    end if
+    xmean(cur_it) = mean; xrmean(cur_it) = mean; xsigma(cur_it) = error
     if (use_cut /= 0) call adapt(ndim)
     cur_it = cur_it + 1
+    r = dsig(p, wgt, 2)
     twgt = mean / (dble(itm) * 2d0 * events)
     if (cur_it > itmin .and. accur > 0d0 .and. error / mean < accur) exit
     if (cur_it > itmin .and. accur < 0d0 .and. kept > -accur * mean) exit
@@ -87,8 +85,13 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     call clear_events
     events = 2 * events
   end do
+  total = 0d0; weights = 0d0 ! the last three iterations
+  do i = max(1, cur_it - 3), cur_it - 1
+    total = total + xmean(i) / xsigma(i)**2
+    weights = weights + 1d0 / xsigma(i)**2
+  end do
   open (66, file='results.dat', status='unknown')
-  write (66, '(3e12.5,2i9,i5,i9,e10.3,e12.5,3e13.5,i9)') total / weights, 1d0 / sqrt(weights), 0d0, kn, kn, used, kept, &
+  write (66, '(3e12.5,2i9,i5,i9,e10.3,e12.5,3e13.5,i9)') total / weights, 1d0 / sqrt(weights), 0d0, kn, kn, cur_it - 1, kept, &
     0d0, twgt, total / weights, 0d0, 0d0, 0
   close (66)
   if (use_cut /= 0) call write_grid('ftn26', ndim)
