@@ -193,3 +193,14 @@ def test_the_cross_section_is_that_of_the_first_iteration(surveyed):
     result = read_result(surveyed.channel.madevent.parent / "G1a0" / "results.dat")
     assert result.mean == pytest.approx(float(iterations[0][1]), rel=1e-4)
     assert result.error == pytest.approx(float(iterations[0][2]), rel=1e-4)
+
+
+def test_jobs_that_go_on_or_stop_by_their_events_average_to_the_truth(surveyed):
+    put(surveyed, skewed(), acceptance=4000.0, density=2.9e-4)
+    means, points = [], []
+    for job in range(60):
+        surveyed.run(REFINE, "G1a0", offset=1000 + 17 * job)
+        means.append(read_result(surveyed.channel.madevent.parent / "G1a0" / "results.dat").mean)
+        points.append(read_jobs(surveyed.root)[-1].points)
+    assert 0.1 < np.mean(np.array(points) > min(points)) < 1.0  # some of them have gone on
+    assert abs(np.mean(means) - TRUTH) < 4 * np.std(means) / np.sqrt(len(means))
