@@ -79,8 +79,7 @@ class Outcome:
 
     Attributes:
         channel: of the process directory.
-        choice: ``"madevent"`` (MadEvent as it is), ``"frozen"`` (its grid, frozen) or ``"flow"`` (a flow on top of
-            that grid).
+        choice: ``"madevent"`` (MadEvent as it is) or ``"flow"`` (a flow on top of its grid, frozen).
         reason: one sentence.
         figures: of what was measured; the efficiency is events per point as MadEvent generates them.
         evaluations: of the matrix element that were spent.
@@ -154,7 +153,14 @@ def _surveyed(job: Job) -> dict[str, Candidate]:
 
 
 def _best(candidates: dict[str, Candidate]) -> str:
-    return min(candidates, key=lambda name: candidates[name].seconds_per_event)
+    """MadEvent as it is, unless a flow has both the cheaper events and the smaller variance.
+
+    Its grid alone, frozen, is no choice: MadEvent's iterations hide spikes of the grid, a frozen one does not.
+    """
+    alone, flow = candidates["madevent"], candidates.get("flow")
+    if flow is None or flow.figures.rsd > alone.figures.rsd:
+        return "madevent"
+    return "flow" if flow.seconds_per_event < alone.seconds_per_event else "madevent"
 
 
 def _reason(candidates: dict[str, Candidate], best: str, more: str = "") -> str:

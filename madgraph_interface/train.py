@@ -1,6 +1,6 @@
 """The training that a job of MadEvent starts at the end of the survey: ``python -m madgraph_interface.train DIR``.
 
-For every channel: MadEvent alone, its grid refined by VEGAS, or a flow on top. What is chosen is written beside the
+For every channel: MadEvent as it is, or a flow on top of its grid. What is chosen is written beside the
 process directory's channels and read by the hook; the survey of those channels is done once more, so that MadGraph
 plans the generation with the efficiency they have now.
 """
@@ -85,7 +85,7 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
         share = result.absolute / total
         events = SECURITY * settings.events * share
         before = _decision(channel) if survey.mode == "flow" else None
-        if before is not None and _still_good(before, events, settings.sampler):
+        if before is not None and before["sampler"] == "flow":
             kept.append(before)
             continue
         job = replace(_job(channel, survey, settings, events, before), share=share)
@@ -122,13 +122,6 @@ def _decision(channel: Channel) -> dict[str, Any] | None:
         return dict(json.loads((channel.folder / "decision.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
-
-
-def _still_good(before: dict[str, Any], events: float, wish: str) -> bool:
-    """Whether the sampler of an earlier launch serves this one: a flow always does, others for as many events."""
-    if before["sampler"] == "flow":
-        return True
-    return wish == "auto" and before["sampler"] != "madevent" and events <= 2.0 * before["events"]
 
 
 def _job(
