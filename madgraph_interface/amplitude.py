@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,7 +58,8 @@ class MadGraphAmplitude:
         if not card.is_file():
             raise UserError(f"param_card is {card}, which is no file")
         self._module = _load(root)
-        self._module.initialise(str(card))
+        with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+            self._module.initialise(str(card))  # writes param.log where it is
         self._order = self._check_order()
         if alpha_s is None:
             alpha_s = _alpha_s_of(card)
