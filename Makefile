@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 CARD ?= examples/drell_yan.yaml
 
 BIN := $(VENV)/bin
-SOURCES := $(shell find mcbridge -name '*.cpp' -o -name '*.hpp' -o -name '*.h') setup.py setup.cfg pyproject.toml
+SOURCES := $(shell find mcbridge madgraph_interface -name '*.c' -o -name '*.cpp' -o -name '*.hpp' -o -name '*.h') setup.py setup.cfg pyproject.toml
 
 .PHONY: run test test-all lint benchmark clean
 

@@ -3,6 +3,7 @@
 * ``mcbridge.core._core``: the flow kernel, once per instruction set, chosen at run time; Python bindings.
 * ``mcbridge/core/lib/libmcbridge.so``: the same kernel behind the C interface ``mcbridge.h``, without Python.
 * ``mcbridge.amplitudes._gluons``: tree amplitudes of gluons (where its sources are there).
+* ``madgraph_interface/lib/libbinnis_madevent.a``: the hook that MadGraph links into MadEvent.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pybind11.setup_helpers import Pybind11Extension
-from setuptools import setup
+from setuptools import find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 CORE = Path("mcbridge/core")
+HOOK = Path("madgraph_interface")
+HOOK_NAME = "binnis_madevent"
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 COMMON = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
 SETS = {
@@ -65,6 +68,23 @@ class BuildCore(build_ext):
         if library.exists():
             (CORE / "lib").mkdir(exist_ok=True)
             shutil.copy(library, CORE / "lib" / library.name)
+        hook = Path(self.build_lib) / HOOK / "lib" / f"lib{HOOK_NAME}.a"
+        if hook.exists():
+            (HOOK / "lib").mkdir(exist_ok=True)
+            shutil.copy(hook, HOOK / "lib" / hook.name)
+
+    def build_hook(self) -> None:
+        """Build the hook for MadEvent: C alone, since it is linked by a Fortran compiler."""
+        built = self.compiler.compile(
+            sorted(str(path) for path in (HOOK / "hook").glob("*.c")),
+            output_dir=self.build_temp,
+            include_dirs=[str(CORE / "include")],
+            extra_postargs=["-std=c99", "-O2", "-fPIC", "-fvisibility=hidden"],
+        )
+        folder = Path(self.build_lib) / HOOK / "lib"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"lib{HOOK_NAME}.a").unlink(missing_ok=True)
+        self.compiler.create_static_lib(built, HOOK_NAME, output_dir=str(folder))
 
     def build_extension(self, extension: Pybind11Extension) -> None:
         """Build one module; with the core also the C library."""
@@ -87,6 +107,7 @@ class BuildCore(build_ext):
             target_lang="c++",
             extra_postargs=["-pthread", "-Wl,-soname,libmcbridge.so"],
         )
+        self.build_hook()
 
 
 def extensions() -> list[Pybind11Extension]:
@@ -98,4 +119,9 @@ def extensions() -> list[Pybind11Extension]:
     return found
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildCore})
+NAMES = ("binnis", "mcbridge", "plugin", "madgraph_interface", "sherpa_interface")
+# MG5aMC_PLUGIN is shared by the plug-ins of MadGraph and belongs to none: it has no __init__.py to be found by.
+PATTERNS = [pattern for name in NAMES for pattern in (name, f"{name}.*")]
+PACKAGES = [*find_packages(include=PATTERNS), "MG5aMC_PLUGIN.binnis"]
+
+setup(packages=PACKAGES, ext_modules=extensions(), cmdclass={"build_ext": BuildCore})

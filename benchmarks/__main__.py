@@ -13,6 +13,7 @@ BENCHMARKS = {
     "memory": "peak memory of a run and of an annotation against the number of events",
     "sherpa": "inside Sherpa: its own mapping and the flow at equal training budgets; pulls with --pulls",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
+    "madgraph": "MadEvent alone against MadEvent with binnis: matrix-element calls and CPU time (needs MG5_DIR)",
 }
 
 

@@ -21,9 +21,9 @@ class TrainingConfig:
         loss: of the main part of the training (see :mod:`plugin.training.losses`).
         steps: optimisation steps of the main part, over all rounds.
         fine_tuning_steps: steps with a moment of the weights of the defensive mixture as loss.
-        fine_tuning_loss: ``"variance"``, in a form without noise where the density is right; ``"second_moment"``, of the
-            same mean gradient; or ``"third_moment"``, which lowers the largest weights first and so serves unweighting
-            where the mixture keeps them within bounds anyway.
+        fine_tuning_loss: ``"variance"``, in a form without noise where the density is right; ``"second_moment"``, of
+            the same mean gradient; or ``"third_moment"``, which lowers the largest weights first and so serves
+            unweighting where the mixture keeps them within bounds anyway.
         rounds: how many times new points are drawn from the flow trained so far.
         batch: points of a step.
         learning_rate: its largest value in the main part.
