@@ -137,7 +137,7 @@ def _case(case: str, arguments: argparse.Namespace, program: Installation, folde
     )
     result = run_card(card, settings, folder / "flow", program)
     calls = result.summary["matrix_element_calls"]
-    own = _own(card, arguments.events, calls, program, folder / "own")
+    own = _own(card, arguments.events, calls, len(result.processes), program, folder / "own")
     flow = _flow(result.summary, result.folder, arguments.events, program)
     return {
         "own": own,
@@ -179,10 +179,15 @@ def _side(
     }
 
 
-def _own(card: Path, events: int, calls: dict[str, float], program: Installation, folder: Path) -> dict[str, float]:
-    """Sherpa without the plug-in, its optimisation enlarged by what the training of the flow took."""
+def _own(
+    card: Path, events: int, calls: dict[str, float], processes: int, program: Installation, folder: Path
+) -> dict[str, float]:
+    """Sherpa without the plug-in, its optimisation enlarged to all points that the flow's side took before the events.
+
+    A group of processes is optimised as one, with the points that each partonic channel takes on the flow's side.
+    """
     folder.mkdir()
-    factor = (calls["optimisation"] + calls["training"]) / calls["optimisation"]
+    factor = (calls["optimisation"] + calls["training"]) / (calls["optimisation"] / processes)
     overlay = {
         "IB_WHBINS": 1000,
         "PSI": {"ITMIN": round(_MINIMUM * factor)},

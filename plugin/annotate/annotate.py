@@ -107,7 +107,7 @@ def annotate(
     *,
     seed: int = 1,
     weights: bool = True,
-    training_events: int = 200_000,
+    training_events: int = 100_000,
     min_events: int = 1000,
     jets: bool = False,
     absolute: bool = False,

@@ -30,7 +30,7 @@ def command(
     ] = 1.0,
     training_events: Annotated[
         int, typer.Option("--training-events", metavar="N", help="Most events of a final state that are learned from.")
-    ] = 200_000,
+    ] = 100_000,
     min_events: Annotated[
         int,
         typer.Option("--min-events", metavar="N", help="Effective events below which a final state gets nothing."),
