@@ -9,6 +9,9 @@ BENCHMARKS = {
     "kernel": "speed of the flow: sampling, density with gradient, training step, against the peers",
     "toys": "Bayesian flow on toy densities whose uncertainty has a known shape",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
+    "annotation": "binnis annotate where the exact density is known: coverage and speed",
+    "memory": "peak memory of a run and of an annotation against the number of events",
+    "sherpa": "inside Sherpa: its own mapping and the flow at equal training budgets; pulls with --pulls",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
     "madgraph": "MadEvent alone against MadEvent with binnis: matrix-element calls and CPU time (needs MG5_DIR)",
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +100,35 @@ def drell_yan(zprime: bool) -> Integrand:
     return DrellYan(mll=(66.0, 116.0), pt_min=10.0, eta_max=2.5)
 
 
+def umami(variable: str, pdg_ids: tuple[int, ...], **settings: Any) -> Callable[[], Integrand]:
+    """An amplitude at 1 TeV from the pyamplicol artifact that an environment variable names."""
+
+    def build() -> Integrand:
+        from mcbridge.processes.umami import UmamiProcess
+
+        folder = Path(os.environ[variable])
+        places = [folder / "API" / "umami", folder.parent / ".pyamplicol-api-build" / folder.name / "umami"]
+        library = next(place / "libumami.so" for place in places if (place / "libumami.so").exists())
+        return UmamiProcess(library, pdg_ids, 1000.0, card=folder, **settings)
+
+    return build
+
+
+def umami_cases() -> dict[str, Case]:
+    """The cases with libraries from pyamplicol, as far as they are there (docs/benchmarks.md says how to make them)."""
+    from mcbridge.processes.cuts import Cuts
+
+    found = {}
+    if "BINNIS_UMAMI_TTG" in os.environ:
+        top = umami("BINNIS_UMAMI_TTG", (21, 21, 6, -6, 21), cuts=Cuts(pt_min={21: 30.0}))
+        found["ttg"] = Case("ttg", top, 410_000)
+    if "BINNIS_UMAMI_EEGG" in os.environ:
+        cuts = Cuts(pt_min={21: 30.0}, mass_min={"11 -11": 60.0}, mass_max={"11 -11": 120.0}, dr_min={"21 21": 0.4})
+        leptons = umami("BINNIS_UMAMI_EEGG", (2, -2, 11, -11, 21, 21), cuts=cuts)
+        found["eegg"] = Case("eegg", leptons, 410_000)
+    return found
+
+
 CASES = {
     "camel": Case("camel", lambda: camel(4), 410_000),
     "gaussian": Case("gaussian", lambda: gaussian(4), 410_000),
@@ -105,4 +137,5 @@ CASES = {
     "drell-yan": Case("drell-yan", lambda: drell_yan(False), 410_000),
     "zprime": Case("zprime", lambda: drell_yan(True), 410_000),
     "correlated": Case("correlated", lambda: correlated(10), 410_000),
+    **umami_cases(),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import vegas
@@ -14,10 +15,27 @@ from mcbridge.integration import Guard, fresh_weights
 from mcbridge.random import Streams
 from mcbridge.samplers import survey
 
-__all__ = ["binnis_weights", "madnis_weights", "vegas_weights"]
+__all__ = ["Trained", "binnis_weights", "madnis_weights", "vegas_weights"]
 
 Weights = list[Array]
 FRESH = 200_000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a contestant leaves behind.
+
+    Attributes:
+        weights: of fresh independent points, by channel.
+        cpu_seconds: of adaptation and training.
+        amplitude_seconds: what of it the evaluations of the integrand took.
+        note: for the table.
+    """
+
+    weights: Weights
+    cpu_seconds: float
+    amplitude_seconds: float
+    note: str = ""
 
 
 def channel_integrand(integrand: Integrand, channel: int) -> Callable[[Array], Array]:
@@ -30,22 +48,19 @@ def channel_integrand(integrand: Integrand, channel: int) -> Callable[[Array], A
     return function
 
 
-def vegas_weights(integrand: Integrand, evaluations: int, seed: int) -> tuple[Weights, float, int]:
-    """vegas at the best of 64, 200 and 1000 increments: weights of fresh independent points by channel.
-
-    Returns:
-        weights, CPU seconds of the adaptation of the best one, its number of increments.
-    """
-    best: tuple[float, Weights, float, int] | None = None
+def vegas_weights(integrand: Integrand, evaluations: int, seed: int) -> Trained:
+    """vegas at the best of 64, 200 and 1000 increments."""
+    best: tuple[float, Trained] | None = None
     for increments in (64, 200, 1000):
         generator = np.random.default_rng(seed)
         start = time.process_time()
+        metered = Metered(integrand)
         maps = []
         for channel in range(integrand.channels):
             integrator = vegas.Integrator(
                 integrand.dim * [[0, 1]], maxinc_axis=increments, ran_array_generator=generator.random
             )
-            function = vegas.lbatchintegrand(channel_integrand(integrand, channel))
+            function = vegas.lbatchintegrand(channel_integrand(metered, channel))
             integrator(function, nitn=10, neval=evaluations // (10 * integrand.channels))
             maps.append(integrator.map)
         seconds = time.process_time() - start
@@ -57,19 +72,16 @@ def vegas_weights(integrand: Integrand, evaluations: int, seed: int) -> tuple[We
             weights.append(channel_integrand(integrand, channel)(u) * jacobian)
         rsd = sum(w.std() for w in weights) / abs(sum(w.mean() for w in weights))
         if best is None or rsd < best[0]:
-            best = (rsd, weights, seconds, increments)
+            best = (rsd, Trained(weights, seconds, metered.cpu_seconds, f"{increments} increments"))
     assert best is not None
-    return best[1], best[2], best[3]
+    return best[1]
 
 
-def madnis_weights(integrand: Integrand, evaluations: int, seed: int, buffered: int = 0) -> tuple[Weights, float]:
+def madnis_weights(integrand: Integrand, evaluations: int, seed: int, buffered: int = 0) -> Trained:
     """madnis with its VEGAS start (a fifth of the evaluations) and online steps of 1024 points.
 
     Arguments:
         buffered: optimisation steps on stored points after each online step.
-
-    Returns:
-        weights by channel, CPU seconds of the training.
     """
     import torch
     from madnis.integrator import Integrand as MadnisIntegrand
@@ -78,6 +90,7 @@ def madnis_weights(integrand: Integrand, evaluations: int, seed: int, buffered: 
 
     torch.manual_seed(seed)
     torch.set_num_threads(1)
+    integrand = Metered(integrand)
     channels = integrand.channels
 
     def single(x: torch.Tensor) -> torch.Tensor:
@@ -122,7 +135,7 @@ def madnis_weights(integrand: Integrand, evaluations: int, seed: int, buffered: 
         start_map.train([int(0.2 * evaluations) // (8 * channels)] * 8)
         start_map.initialize_integrator()
         integrator.train(total)
-        seconds = time.process_time() - start
+        seconds, amplitude = time.process_time() - start, integrand.cpu_seconds
         weights = []
         with torch.no_grad():
             for channel in range(channels):
@@ -132,15 +145,11 @@ def madnis_weights(integrand: Integrand, evaluations: int, seed: int, buffered: 
                 weights.append(raw)
     finally:
         torch.set_default_dtype(old)
-    return weights, seconds
+    return Trained(weights, seconds, amplitude)
 
 
-def binnis_weights(integrand: Integrand, evaluations: int, seed: int, threads: int = 1) -> tuple[Weights, float, bool]:
-    """binnis: survey, training, and the flow's mixture.
-
-    Returns:
-        weights by channel, CPU seconds of survey and training, whether the training diverged.
-    """
+def binnis_weights(integrand: Integrand, evaluations: int, seed: int, threads: int = 1) -> Trained:
+    """binnis: survey, training, and the flow's mixture."""
     from plugin.training import TrainingConfig, split_budget, train
 
     metered = Metered(integrand)
@@ -152,9 +161,9 @@ def binnis_weights(integrand: Integrand, evaluations: int, seed: int, threads: i
     trained = train(
         metered, found.sampler, found.samples, TrainingConfig(threads=threads), streams, share.training, guard=guard
     )
-    seconds = time.process_time() - start
+    seconds, amplitude = time.process_time() - start, metered.cpu_seconds
     if not 0.97 * evaluations <= metered.evaluations <= 1.03 * evaluations:
         raise RuntimeError(f"{metered.evaluations} evaluations were used instead of {evaluations}")
     fresh = fresh_weights(integrand, trained.sampler, FRESH, streams, purpose="benchmark", guard=guard)
     weights = [fresh.event_weights[fresh.channel == channel] for channel in range(integrand.channels)]
-    return weights, seconds, trained.diverged
+    return Trained(weights, seconds, amplitude, "diverged" if trained.diverged else "")

@@ -11,7 +11,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Integrator", "Sampler", "UserError", "__version__", "load_card", "run", "uncertainty_band"]
+__all__ = [
+    "Integrator",
+    "Sampler",
+    "UserError",
+    "__version__",
+    "augment",
+    "learn_conditional",
+    "load_card",
+    "plot_bands",
+    "run",
+    "uncertainty_band",
+]
 
 
 _HOMES = {
@@ -19,7 +30,10 @@ _HOMES = {
     "Sampler": "mcbridge.samplers",
     "UserError": "mcbridge.errors",
     "__version__": "mcbridge.version",
+    "augment": "plugin.bayesian.conditional",
+    "learn_conditional": "plugin.bayesian.conditional",
     "load_card": "plugin.card",
+    "plot_bands": "mcbridge.uncertainties.plot",
     "run": "plugin.run",
     "uncertainty_band": "mcbridge.uncertainties.band",
 }
@@ -43,7 +57,9 @@ if TYPE_CHECKING:
     from mcbridge.errors import UserError
     from mcbridge.samplers import Sampler
     from mcbridge.uncertainties.band import uncertainty_band
+    from mcbridge.uncertainties.plot import plot_bands
     from mcbridge.version import __version__
+    from plugin.bayesian.conditional import augment, learn_conditional
     from plugin.card import load_card
     from plugin.integrator import Integrator
     from plugin.run import run

@@ -186,7 +186,8 @@ class Integrator(McbridgeIntegrator):
         """Figures of merit of VEGAS+: half of the points are independent, half show what stratification is worth."""
         independent, fresh = measured_figures(integrand, sampler, points // 2, self.streams, "choice vegas", guard)
         generator = self.streams.generator("choice stratified")
-        rsd = stratified_rsd(integrand, sampler.channels[0], points - points // 2, generator)
+        wanted = int(self.neval)
+        rsd = stratified_rsd(integrand, sampler.channels[0], points - points // 2, wanted, generator)
         return replace(independent, rsd=min(independent.rsd, rsd)), fresh
 
 

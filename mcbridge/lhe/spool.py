@@ -15,7 +15,7 @@ from mcbridge.integrands.protocol import EventBatch
 
 __all__ = ["Spool"]
 
-_IN_MEMORY = 64 << 20
+_IN_MEMORY = 8 << 20
 
 
 class Spool:

@@ -67,7 +67,10 @@ class OutputStream:
 
     def write(self, text: str) -> None:
         """Append text (UTF-8)."""
-        data = text.encode("utf-8")
+        self.write_bytes(text.encode("utf-8"))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Append bytes."""
         if not self._compressed:
             self._file.write(data)
             return

@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 
 from mcbridge.errors import UserError, nearest
+from mcbridge.pdfs.files import read_info
 from mcbridge.pdfs.grid import GridPdf
 from mcbridge.pdfs.protocol import Pdf
 
-__all__ = ["BUILTIN", "available_sets", "load_pdf"]
+__all__ = ["BUILTIN", "available_sets", "error_type_of", "load_pdf"]
 
 _LOG = logging.getLogger(__name__)
 BUILTIN = "builtin"
@@ -40,6 +41,19 @@ def available_sets() -> dict[str, Path]:
                 if (entry / f"{entry.name}.info").is_file():
                     sets.setdefault(entry.name, entry)
     return sets
+
+
+def error_type_of(lhapdf_id: int) -> str | None:
+    """ErrorType of the installed set whose central member has an LHAPDF id; None where there is none."""
+    for name, folder in available_sets().items():
+        try:
+            info = read_info(folder / f"{folder.name}.info")
+        except UserError:
+            _LOG.debug("the set %s is left out: its .info file cannot be read", name)
+            continue
+        if info.get("SetIndex") == lhapdf_id:
+            return str(info.get("ErrorType", "")) or None
+    return None
 
 
 def load_pdf(name: str = BUILTIN, member: int = 0) -> Pdf:

@@ -49,6 +49,8 @@ class CustomProcess:
         colours: (particles, 2) colour lines of an event in the order of ``incoming``, starting at 501; None where they
             follow from the particles (one coloured pair, incoming or outgoing), or where no events are wanted.
         alpha_s, alpha_qed: couplings for the event record; alpha_s None takes that of the PDFs (0 without PDFs).
+        alpha_s_power: power of alpha_s in |M|^2, from which weights at other renormalisation scales follow; None: not
+            known, and events carry no weights of scales and PDF members.
         name: for logs.
 
     Raises:
@@ -74,6 +76,7 @@ class CustomProcess:
         colours: npt.ArrayLike | None = None,
         alpha_s: float | None = None,
         alpha_qed: float = 1 / 132.507,
+        alpha_s_power: int | None = None,
         name: str = "custom",
     ) -> None:
         if not callable(amplitude):
@@ -98,6 +101,11 @@ class CustomProcess:
             scale = positive("scale", scale)
         self.scale = scale
         self.alpha_s, self.alpha_qed = alpha_s, alpha_qed
+        if alpha_s_power is not None and (
+            isinstance(alpha_s_power, bool) or int(alpha_s_power) != alpha_s_power or alpha_s_power < 0
+        ):
+            raise UserError(f"alpha_s_power: {alpha_s_power!r} was given; a whole number of at least 0 is needed.")
+        self.alpha_s_power = alpha_s_power
         self.colours = self._read_colours(colours)
         self.mapping = mapping
         self._map, self.dim = self._build_map()

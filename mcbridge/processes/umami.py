@@ -41,6 +41,8 @@ class UmamiProcess(CustomProcess):
         alpha_s: strong coupling handed to the library: a number, ``"pdf"`` for the running coupling of the PDFs at the
             scale, ``"card"`` for the library's own. None: ``"pdf"`` where there are PDFs and the library takes it.
         masses: of the outgoing particles [GeV], for libraries that do not tell them.
+        alpha_s_power: power of alpha_s in |M|^2 for weights at other scales; None: measured where there are PDFs and
+            the library takes alpha_s, otherwise not known (see ``CustomProcess``).
         cuts, mapping, scale, colours, identical, alpha_qed, name: as for ``CustomProcess``.
 
     Raises:
@@ -64,6 +66,7 @@ class UmamiProcess(CustomProcess):
         colours: npt.ArrayLike | None = None,
         identical: float = 1.0,
         alpha_qed: float = 1 / 132.507,
+        alpha_s_power: int | None = None,
         name: str = "umami",
     ) -> None:
         source = UmamiAmplitude(library, card, flavour, parameters)
@@ -84,9 +87,24 @@ class UmamiProcess(CustomProcess):
             colours=colours,
             alpha_s=coupling if isinstance(coupling, float) else None,
             alpha_qed=alpha_qed,
+            alpha_s_power=alpha_s_power,
             name=name,
         )
         self.source = source
+        if alpha_s_power is None and set_ is not None and source.takes_alpha_s:
+            self.alpha_s_power = self._measured_power()
+
+    def _measured_power(self) -> int | None:
+        """The power of alpha_s in |M|^2, from calls at three couplings; None where it is no pure power."""
+        momenta, _, _, weight = self._point(np.random.default_rng(0).random((4096, self.dim)))
+        found = momenta[(weight > 0.0) & self.cuts(momenta)][:16]
+        if not len(found):
+            return None
+        low, central, high = (self.source(found, coupling) for coupling in (0.05, 0.1, 0.2))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            powers = np.log2(np.concatenate([high / central, central / low]))
+        power = int(np.rint(powers[0])) if np.isfinite(powers[0]) else -1
+        return power if power >= 0 and np.all(np.abs(powers - power) < 1e-6) else None
 
 
 class _Coupled:

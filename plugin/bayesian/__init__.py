@@ -1,7 +1,21 @@
 """Bayesian flows: a posterior over the parameters of a flow, its replicas, and what they say about every event."""
 
+from plugin.bayesian.conditional import ConditionalDensity, augment, learn_conditional
+from plugin.bayesian.density import learn_density
 from plugin.bayesian.events import Events
 from plugin.bayesian.fit import BayesianConfig, FitResult, fit
 from plugin.bayesian.posterior import BayesianFlow
+from plugin.bayesian.temper import temper
 
-__all__ = ["BayesianConfig", "BayesianFlow", "Events", "FitResult", "fit"]
+__all__ = [
+    "BayesianConfig",
+    "BayesianFlow",
+    "ConditionalDensity",
+    "Events",
+    "FitResult",
+    "augment",
+    "fit",
+    "learn_conditional",
+    "learn_density",
+    "temper",
+]

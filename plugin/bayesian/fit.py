@@ -14,6 +14,7 @@ from mcbridge.errors import UserError
 from mcbridge.integrands.protocol import Array
 from plugin.bayesian.events import Events
 from plugin.bayesian.posterior import BayesianFlow, Floats, Scope
+from plugin.flows.threads import torch_threads
 from plugin.training.adam import Adam
 from plugin.training.optimise import DivergedError
 
@@ -115,12 +116,8 @@ def fit(
         UserError: settings or shapes do not fit.
         DivergedError: the ELBO was not finite.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
-    try:
+    with torch_threads(1):
         return _Fit(spec, parameters, events, config, generator, on_progress).run()
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Fit:

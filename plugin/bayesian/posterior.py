@@ -160,14 +160,19 @@ class BayesianFlow(nn.Module):
         index = part if channel is None else part + channel
         return self.draw(noise).reshape(draws * self.channels, -1), index
 
-    def replicas(self, number: int, generator: np.random.Generator) -> Floats:
+    def replicas(self, number: int, generator: np.random.Generator, scale: float = 1.0) -> Floats:
         """Parameters (number, channels, P) drawn from the posterior.
+
+        Arguments:
+            number: of replicas.
+            generator: of random numbers.
+            scale: factor for all standard deviations (:mod:`plugin.bayesian.temper`).
 
         Raises:
             UserError: number is below 2, from which no spread can be taken.
         """
         if number < 2:
             raise UserError(f"the number of replicas is {number}; it must be at least 2")
-        noise = generator.standard_normal((number, *self.mean.shape), dtype=np.float32)
+        noise = generator.standard_normal((number, *self.mean.shape), dtype=np.float32) * np.float32(scale)
         with torch.no_grad():
             return self.draw(torch.from_numpy(noise)).numpy()

@@ -91,6 +91,7 @@ class GluonsCard(Section):
     alpha_s: Positive = Field(0.118, description="strong coupling, fixed")
 
 
+Power = Annotated[int, Field(ge=0, strict=True)]
 ParticleLimit = Positive | dict[int, NotNegative]
 PairLimit = Positive | dict[str, NotNegative]
 
@@ -133,6 +134,9 @@ class CustomCard(ScatteringCard):
     outgoing: tuple[int, ...] = Field((13, -13), description="PDG numbers", min_length=2)
     tensors: bool = Field(False, description="call the function with torch tensors instead of NumPy arrays")
     alpha_s: Positive | None = Field(None, description="for the event record; null takes that of the PDFs")
+    alpha_s_power: Power | None = Field(
+        None, description="power of alpha_s in |M|^2, for weights of scales and PDF members; null writes none"
+    )
 
 
 class UmamiCard(ScatteringCard):
@@ -146,6 +150,9 @@ class UmamiCard(ScatteringCard):
     param_card: str | None = Field(None, description="parameter card or artifact folder for the library")
     alpha_s: Positive | Literal["pdf", "card"] | None = Field(
         None, description="number, 'pdf' (running) or 'card' (the library's own)"
+    )
+    alpha_s_power: Power | None = Field(
+        None, description="power of alpha_s in |M|^2, for weights of scales and PDF members; null measures it"
     )
 
 
@@ -176,7 +183,7 @@ class TrainingCard(Section):
         200_000, description="amplitude evaluations on points drawn by the flow itself, beside those of the survey"
     )
     learned_channel_weights: bool = Field(True, description="train the channel weights (several channels only)")
-    loss: Literal["forward_kl", "variance", "stratified_variance", "renyi", "exponential"] = Field(
+    loss: Literal["forward_kl", "generalised_kl", "variance", "stratified_variance", "renyi", "exponential"] = Field(
         "forward_kl", description="loss of the main part; fine-tuning with the variance of the mixture follows"
     )
     flow: Literal["rqs", "affine"] = Field("rqs", description="rational-quadratic splines, or affine maps of logits")
@@ -190,7 +197,9 @@ class TrainingCard(Section):
         None, description="bins of a spline; null: by number of points"
     )
     steps: Count | None = Field(None, description="optimisation steps; null: by number of points")
-    fine_tuning_steps: NotNegativeCount | None = Field(None, description="steps of the fine-tuning; null: a quarter")
+    fine_tuning_steps: NotNegativeCount | None = Field(
+        None, description="steps of the fine-tuning; null: by number of points"
+    )
     eps: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="share of the VEGAS density in the mixture; null: chosen on held-out points"
     )

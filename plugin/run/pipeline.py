@@ -64,6 +64,7 @@ class State:
     vegas: Sampler | None = None
     flow: Sampler | None = None
     points: Samples | None = None
+    fresh: Samples | None = None
     training: dict[str, Any] = field(default_factory=dict)
     uncertain: Sampler | None = None
     uncertain_note: str = ""
@@ -229,7 +230,7 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
         return Decision("vegas", "vegas", reason, {}, {"vegas": vegas}, "after training")
     state.flow = trained.sampler
     state.points = trained.samples
-    flow, _ = state.figures(state.flow, "choice flow")
+    flow, state.fresh = state.figures(state.flow, "choice flow")
     return _final(decide(vegas, flow, goal), card, pinned)
 
 

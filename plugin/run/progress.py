@@ -47,6 +47,17 @@ class Progress:
 
         return update
 
+    def stages(self) -> Callable[[str, int, int], None]:
+        """A callback ``(stage, done, total)``; every stage gets a bar when it comes."""
+        updates: dict[str, Callable[[int, int], None]] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in updates:
+                updates[stage] = self.counter(stage, total)
+            updates[stage](done, total)
+
+        return update
+
     def status(self, stage: str, done: str, total: str, note: Callable[[Any], str]) -> Callable[[Any], None]:
         """A callback for a status object: the names of its two counters, and a text made from it."""
         tasks: list[Any] = []

@@ -84,8 +84,8 @@ def _learn(state: State, stored: Sampler, sampler: Sampler) -> str:
         return "no flow was trained"
     if not stored.channels[0].continuous:
         return "the integrand has no continuous coordinate for a flow"
-    stored.replicas = _fit(state, stored, _with_channel_weights(state.points, sampler), weights)
-    state.points = None
+    stored.replicas = _fit(state, stored, sampler, _with_channel_weights(state.points, sampler), weights)
+    state.points = state.fresh = None
     return "" if stored.replicas is not None else "the fit of the Bayesian flow diverged"
 
 
@@ -94,8 +94,8 @@ def _insists(state: State) -> bool:
     return state.card.uncertainties.enabled is True or state.card.mode == "surrogate"
 
 
-def _fit(state: State, stored: Sampler, points: Samples, weights: str) -> Replicas | None:
-    from plugin.bayesian import BayesianConfig, Events, fit
+def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weights: str) -> Replicas | None:
+    from plugin.bayesian import BayesianConfig, Events, fit, temper
     from plugin.flows import identity_parameters
     from plugin.training.config import TrainingConfig
     from plugin.training.cost import flow_spec
@@ -128,7 +128,7 @@ def _fit(state: State, stored: Sampler, points: Samples, weights: str) -> Replic
     except DivergedError as failure:
         log.warning("the fit of the Bayesian flow diverged: %s", failure)
         return None
-    information = {
+    information: dict[str, Any] = {
         "prior": {"distribution": "normal", "width": card.prior},
         "random_parameters": card.scope,
         "effective_training_events": [float(value) for value in found.n_eff],
@@ -136,8 +136,17 @@ def _fit(state: State, stored: Sampler, points: Samples, weights: str) -> Replic
         "negative_share_left_out": negative,
         "steps": steps,
     }
-    log.info("Bayesian flow: ELBO per event %.4f, %d replicas", -found.history[-1], card.replicas)
-    return Replicas(spec, found.flow.replicas(card.replicas, state.streams.generator("replicas")), information)
+
+    def make(scale: float) -> Replicas:
+        parameters = found.flow.replicas(card.replicas, state.streams.generator("replicas"), scale)
+        return Replicas(spec, parameters, {**information, "temperature": scale})
+
+    replicas, scale = make(1.0), 1.0
+    if state.fresh is not None:
+        replicas, scale = temper(make, stored, _with_channel_weights(state.fresh, sampler), state.card.threads)
+    text = "Bayesian flow: ELBO per event %.4f, %d replicas, widths multiplied with %.3g"
+    log.info(text, -found.history[-1], card.replicas, scale)
+    return replicas
 
 
 def _with_channel_weights(points: Samples, sampler: Sampler) -> Samples:

@@ -9,7 +9,8 @@ from mcbridge.errors import UserError, nearest
 
 __all__ = ["LOSSES", "TrainingConfig"]
 
-LOSSES = ("forward_kl", "variance", "stratified_variance", "renyi", "exponential", "reverse_kl")
+FINE_TUNING_LOSSES = ("variance", "second_moment", "third_moment")
+LOSSES = ("forward_kl", "generalised_kl", "variance", "stratified_variance", "renyi", "exponential", "reverse_kl")
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,16 @@ class TrainingConfig:
     Attributes:
         loss: of the main part of the training (see :mod:`plugin.training.losses`).
         steps: optimisation steps of the main part, over all rounds.
-        fine_tuning_steps: steps with the variance of the defensive mixture as loss.
+        fine_tuning_steps: steps with a moment of the weights of the defensive mixture as loss.
+        fine_tuning_loss: ``"variance"``, in a form without noise where the density is right; ``"second_moment"``, of
+            the same mean gradient; or ``"third_moment"``, which lowers the largest weights first and so serves
+            unweighting where the mixture keeps them within bounds anyway.
         rounds: how many times new points are drawn from the flow trained so far.
         batch: points of a step.
         learning_rate: its largest value in the main part.
         fine_tuning_learning_rate: its largest value in the fine-tuning.
+        fine_tuning_eps: share of the VEGAS density in the mixture of the fine-tuning, where ``eps`` is None.
+        knots: of the smooth maps under the flow, by axis; 0 for the grids of the survey as they are.
         clip: largest norm of the gradient of one channel.
         averaging: decay of the running average of the parameters.
         check_every: steps between two looks at the held-out points.
@@ -46,15 +52,18 @@ class TrainingConfig:
     loss: str = "forward_kl"
     steps: int | None = None
     fine_tuning_steps: int | None = None
+    fine_tuning_loss: str = "variance"
     rounds: int | None = None
     batch: int | None = None
     learning_rate: float = 1e-2
-    fine_tuning_learning_rate: float = 1e-3
+    fine_tuning_learning_rate: float = 3e-3
+    fine_tuning_eps: float = 0.01
     clip: float = 2.0
     averaging: float = 0.995
     check_every: int | None = None
     patience: int = 8
     held_out: float = 0.15
+    knots: int = 20
     hidden: int | None = None
     layers: int = 3
     bins: int | None = None
@@ -72,13 +81,19 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise UserError(f"loss is '{self.loss}'; it must be one of {', '.join(LOSSES)}{nearest(self.loss, LOSSES)}")
+        if self.fine_tuning_loss not in FINE_TUNING_LOSSES:
+            allowed = ", ".join(FINE_TUNING_LOSSES)
+            raise UserError(
+                f"fine_tuning_loss is '{self.fine_tuning_loss}'; it must be one of {allowed}"
+                f"{nearest(self.fine_tuning_loss, FINE_TUNING_LOSSES)}"
+            )
         if self.kind not in ("rqs", "affine"):
             raise UserError(
                 f"kind is '{self.kind}'; it must be 'rqs' or 'affine'{nearest(self.kind, ('rqs', 'affine'))}"
             )
         lowest = {
             "steps": 1, "fine_tuning_steps": 0, "rounds": 0, "batch": 2, "check_every": 1, "patience": 1, "hidden": 1,
-            "layers": 1, "bins": 1, "blocks": 1, "channel_weight_steps": 0, "threads": 1,
+            "layers": 1, "bins": 1, "knots": 0, "blocks": 1, "channel_weight_steps": 0, "threads": 1,
         }  # fmt: skip
         for name, low in lowest.items():
             value = getattr(self, name)
@@ -92,7 +107,8 @@ class TrainingConfig:
             raise UserError(f"averaging is {self.averaging}; it must be at least 0 and below 1")
         if not 0.0 < self.held_out <= 0.5:
             raise UserError(f"held_out is {self.held_out}; it must be above 0 and at most 0.5")
-        for name, share in [("training_eps", self.training_eps), *(("eps", value) for value in self._eps)]:
+        shares = [(name, getattr(self, name)) for name in ("training_eps", "fine_tuning_eps")]
+        for name, share in [*shares, *(("eps", value) for value in self._eps)]:
             if not 0.0 < share <= 1.0:
                 raise UserError(f"{name} is {share}; it must be above 0 and at most 1")
         if not self.eps_candidates:
@@ -125,15 +141,15 @@ class TrainingConfig:
         """
         many = points >= 150_000
         some = points >= 50_000
-        # From what was measured (docs/benchmarks.md): small batches at a large rate, new points often, and few steps;
-        # the held-out moment stops falling long before the loss does.
-        steps = int(min(3000, 700 + points // 300))
+        # From what was measured (docs/benchmarks.md): small batches at a large rate, new points often, few steps of the
+        # KL divergence, and most of the work by the variance, whose gradient has no noise where the density is right.
+        steps = int(min(1000, 400 + points // 500))
         automatic = {
             "hidden": 32 if many else 16,
             "bins": 10 if many else 8,
             "batch": 512 if some else 256,
             "steps": steps,
-            "fine_tuning_steps": int(0.3 * steps),
+            "fine_tuning_steps": int(min(2000, 600 + points // 250)),
             "rounds": 3 if many else 2,
             "check_every": int(min(200, max(50, steps // 10))),
         }

@@ -20,12 +20,14 @@ __all__ = [
     "Loss",
     "exponential",
     "forward_kl",
+    "generalised_kl",
     "loss_by_name",
     "renyi",
     "reverse_kl",
     "second_moment",
     "stratified",
     "stratified_variance",
+    "third_moment",
     "variance",
 ]
 
@@ -49,6 +51,11 @@ def variance(log_ratio: Tensor, weight: Tensor) -> Tensor:
 def second_moment(log_ratio: Tensor, weight: Tensor) -> Tensor:
     """``<p/g>_p``, the second moment of the weights ``p/g``; its gradient is that of :func:`variance` if p is exact."""
     return _mean(torch.exp(-log_ratio), weight)
+
+
+def third_moment(log_ratio: Tensor, weight: Tensor) -> Tensor:
+    """``<(p/g)^2>_p``, the third moment of the weights ``p/g``: the largest weights count most."""
+    return _mean(torch.exp(-2.0 * log_ratio), weight)
 
 
 def stratified_variance(log_ratio: Tensor, weight: Tensor) -> Tensor:
@@ -87,6 +94,15 @@ def reverse_kl(log_ratio: Tensor, weight: Tensor) -> Tensor:
     return _mean(log_ratio, weight)
 
 
+def generalised_kl(log_ratio: Tensor, weight: Tensor) -> Tensor:
+    """``<log p/g - 1 + g/p>_p``: the KL divergence of densities that need not be normalised (Csiszar 1991).
+
+    Its gradient ``<(g/p - 1) grad log g>_p`` has no noise where ``g = p``, as that of :func:`variance`, and it covers
+    all modes, as :func:`forward_kl` does.
+    """
+    return _mean(torch.exp(log_ratio) - 1.0 - log_ratio, weight)
+
+
 def renyi(log_ratio: Tensor, weight: Tensor, order: float = 2.0) -> Tensor:
     """Renyi divergence ``log <(p/g)^(order - 1)>_p / (order - 1)``; order 2 is the logarithm of E[f^2/g]."""
     power = (1.0 - order) * log_ratio + torch.log(weight)
@@ -103,7 +119,17 @@ LINEAR = frozenset({"forward_kl", "reverse_kl"})
 
 _LOSSES: dict[str, Loss] = {
     function.__name__: function
-    for function in (forward_kl, variance, second_moment, stratified_variance, reverse_kl, renyi, exponential)
+    for function in (
+        forward_kl,
+        generalised_kl,
+        variance,
+        second_moment,
+        third_moment,
+        stratified_variance,
+        reverse_kl,
+        renyi,
+        exponential,
+    )
 }
 
 

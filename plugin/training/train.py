@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from math import nan
 from typing import Any
 
 import numpy as np
-import torch
 
 from mcbridge.errors import UserError
 from mcbridge.integrands.protocol import Array, Integrand
@@ -19,13 +17,15 @@ from mcbridge.integration import Guard, Samples, allocate, split
 from mcbridge.integration.integrate import draw_samples
 from mcbridge.random import Streams
 from mcbridge.samplers import ChannelWeights, Sampler
+from mcbridge.samplers.smooth import smooth_sampler
 from plugin.flows import Flow
+from plugin.flows.threads import torch_threads
 from plugin.training.buffer import Buffer, FrozenFlow, Space
 from plugin.training.channel_weights import ChannelWeightTrainer
 from plugin.training.checkpoint import Checkpoint, save_checkpoint
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import flow_spec
-from plugin.training.losses import Loss, loss_by_name, second_moment
+from plugin.training.losses import Loss, loss_by_name
 from plugin.training.measures import Moments, best_eps
 from plugin.training.optimise import Best, DivergedError, Optimiser, held_out_moments, parameters_of, run_stage
 from plugin.training.result import TrainingResult, TrainingStatus
@@ -58,9 +58,9 @@ def train(
 ) -> TrainingResult:
     """Train a flow for every channel on top of its VEGAS map.
 
-    Forward KL on the survey's points; then, in rounds, new points from the flow as it is, which join the buffer by
-    the balance heuristic; then the second moment of the defensive mixture (the recipe of generators.md, section
-    Training). What is kept is the averaged state with the least second moment on points that were never trained on.
+    The flow sits on smooth maps fitted to the survey's points. Forward KL on these points; then, in rounds, new points
+    from the flow as it is, which join the buffer by the balance heuristic; then the variance of the defensive mixture.
+    What is kept is the averaged state with the least second moment on points that were never trained on.
 
     Arguments:
         integrand: what the survey was made for; trained on its absolute value.
@@ -93,21 +93,10 @@ def train(
             " they must have the same"
         )
     training = _Training(integrand, sampler, samples, config, streams, evaluations, guard or Guard(), on_progress)
-    with _threads(config.threads):
+    with torch_threads(1 if config.kernel else config.threads):
         result = training.run()
     result.cpu_seconds = time.process_time() - start
     return result
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """torch with as many threads as the kernel: the result must not depend on the machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Training:
@@ -124,10 +113,11 @@ class _Training:
         guard: Guard,
         on_progress: Callable[[TrainingStatus], None] | None,
     ) -> None:
-        self.integrand, self.base, self.survey = integrand, sampler, samples
+        self.integrand, self.vegas, self.survey = integrand, sampler, samples
+        self.base = smooth_sampler(sampler, samples, config.knots) if config.knots else sampler
         self.streams, self.evaluations, self.guard = streams, evaluations, guard
         self.on_progress = on_progress
-        self.space = Space(sampler, integrand.periodic)
+        self.space = Space(self.base, integrand.periodic)
         points = (len(samples) + evaluations) // max(1, self.space.channels)
         self.config = config.resolved(self.space.dim, points)
         self.buffer = Buffer(self.space, config.held_out, config.threads)
@@ -156,7 +146,7 @@ class _Training:
 
     def _vegas(self, reason: str) -> TrainingResult:
         samples = self.buffer.samples()
-        return TrainingResult(self.base, samples, self.history, self.done, self.spent, diverged=True, reason=reason)
+        return TrainingResult(self.vegas, samples, self.history, self.done, self.spent, diverged=True, reason=reason)
 
     def _optimise(self) -> TrainingResult:
         config, space = self.config, self.space
@@ -188,7 +178,7 @@ class _Training:
         planned = 0
         for index in range(len(shares)):
             if index:
-                self._learn_channel_weights(flow, best)
+                self._learn_channel_weights(flow, best, config.training_eps)
                 self._draw(flow, best, index, int(counts[index - 1]))
                 beta = self.buffer.flatten(least)
             if np.any(beta < 1.0):
@@ -205,10 +195,9 @@ class _Training:
             optimiser.done = planned  # the schedule goes on as if the stage had not ended early
             if early and index < len(shares) - 1:
                 optimiser.restart(best.parameters)
-        eps = self._choose_eps(flow, best)[0]
         self.buffer.flatten(0.0)
         self.far = False
-        share_of_vegas = float(np.mean(eps))
+        share_of_vegas = config.eps or config.fine_tuning_eps
         best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, share_of_vegas)
         if config.fine_tuning_steps:
             tuner = Optimiser(
@@ -216,9 +205,10 @@ class _Training:
             )
             tuner.restart(best.parameters)
             self.best_rsd = np.inf
-            steps = config.fine_tuning_steps
-            self._stage("fine-tuning", tuner, second_moment, steps, best, generator, share_of_vegas)
+            steps, moment = config.fine_tuning_steps, loss_by_name(config.fine_tuning_loss)
+            self._stage("fine-tuning", tuner, moment, steps, best, generator, share_of_vegas)
         self._tune_tables(flow, best, share_of_vegas)
+        self._learn_channel_weights(flow, best, self._choose_eps(flow, best)[0])
         eps, moments = self._choose_eps(flow, best)
         if not np.all(np.isfinite(best.parameters)):
             raise DivergedError("the parameters of the flow are not finite")
@@ -389,8 +379,12 @@ class _Training:
             moments.append(found)
         return eps, moments
 
-    def _learn_channel_weights(self, flow: Flow, best: Best) -> None:
-        """Channel weights for the densities as they are; the flows follow in the next round."""
+    def _learn_channel_weights(self, flow: Flow, best: Best, eps: Array | float) -> None:
+        """Channel weights for the densities as they are.
+
+        Arguments:
+            eps: share of the VEGAS density in the mixture, for all channels or each (channels,).
+        """
         buffer, config = self.buffer, self.config
         wanted = config.learned_channel_weights and config.channel_weight_steps
         if self.space.channels < 2 or buffer.features is None or not wanted or not all(self.base.active):
@@ -398,7 +392,7 @@ class _Training:
         if self.trainer is None:
             self.trainer = ChannelWeightTrainer(buffer, self.streams.generator("channel weights"))
         rows = np.arange(len(buffer))
-        eps = self.config.training_eps
+        eps = np.broadcast_to(eps, self.space.channels)[buffer.channel]
         density = buffer.flow_density(flow.spec, best.parameters, self.tables, rows)
         mixed = eps * buffer.vegas_density(rows) + (1.0 - eps) * density
         improved, _, _ = self.trainer.improve(buffer, mixed, config.channel_weight_steps)

@@ -3,7 +3,8 @@
  * |M|^2 = 2 e^4 (t^2 + u^2)/s^2, averaged over spins. Momenta: p[stride*(component*4 + particle) + event].
  * NO_QUERIES: an old library without the functions that list inputs; NO_FREE: not a UMAMI library; GPU: says it runs
  * on a GPU; NEEDS_COLOUR: requires a random number for the colour; STRONG: takes alpha_s and a flavour (index 1: up
- * quarks with their charges and colours), and the factor (1 + alpha_s/pi).
+ * quarks with their charges and colours), and the factor (1 + alpha_s/pi);
+ * SQUARED: the factor alpha_s^2 instead.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -141,7 +142,11 @@ int umami_matrix_element(void* handle, size_t count, size_t stride, size_t offse
         const double u = -s - t, e2 = 4.0 * PI * instance->alpha;
         double value = 2.0 * e2 * e2 * (t * t + u * u) / (s * s);
         if (flavour && flavour[event] == 1) value *= 3.0 * 4.0 / 9.0;
+#ifdef SQUARED
+        if (alpha_s) value *= alpha_s[event] * alpha_s[event];
+#else
         if (alpha_s) value *= 1.0 + alpha_s[event] / PI;
+#endif
         result[event] = value;
     }
     instance->busy = 0;

@@ -16,6 +16,7 @@ from mcbridge.pdfs import load_pdf
 from mcbridge.processes.custom import CustomProcess
 from mcbridge.processes.cuts import Cuts
 from mcbridge.processes.umami import UmamiProcess
+from mcbridge.uncertainties.theory import SCALES, TheoryWeights
 
 SOURCE = Path(__file__).parents[1] / "amplitudes" / "umami_mumu.c"
 PB = 0.3893793721e9
@@ -103,6 +104,36 @@ def test_the_scale_decides_the_coupling(build, scale):
     )
     u = np.random.default_rng(4).random((2000, running.dim))
     np.testing.assert_allclose(running(u, 0).weight, fixed(u, 0).weight, rtol=1e-12)
+
+
+def test_the_power_of_alpha_s_is_measured_and_gives_weights_at_other_scales(build):
+    """Per point the weight at doubled scales is the central one times the ratio that the event record gives."""
+    lines = [[501, 502], [502, 501], [0, 0], [0, 0]]
+    settings = {"flavour": 1, "pdf": load_pdf("builtin"), "cuts": Cuts(mass_min=50.0), "colours": lines}
+    library, gluons = build("STRONG", "SQUARED"), (21, 21, 13, -13)
+    central = UmamiProcess(library, gluons, 13000.0, scale=91.188, **settings)
+    doubled = UmamiProcess(library, gluons, 13000.0, scale=2 * 91.188, **settings)
+    assert central.alpha_s_power == 2
+    generator = np.random.default_rng(5)
+    u = generator.random((2000, central.dim))
+    weight = central(u, 0).weight
+    kept = u[weight > 0.0]
+    batch = central.events(kept, 0, generator.random((len(kept), 2)))
+    ratios = TheoryWeights.of_process(central).scale_ratios(batch)[:, SCALES.index((2.0, 2.0))]
+    np.testing.assert_allclose(doubled(kept, 0).weight, weight[weight > 0.0] * ratios, rtol=1e-9)
+    assert np.all(np.abs(ratios - 1.0) > 1e-3)
+
+
+def test_an_amplitude_that_is_no_power_of_alpha_s_has_none_unless_it_is_stated(build):
+    settings = {"flavour": 1, "pdf": load_pdf("builtin"), "cuts": Cuts(mass_min=50.0)}
+    mixed = UmamiProcess(build("STRONG"), (2, -2, 13, -13), 13000.0, **settings)
+    assert mixed.alpha_s_power is None
+    assert TheoryWeights.of_process(mixed) is None
+    stated = UmamiProcess(build("STRONG"), (2, -2, 13, -13), 13000.0, alpha_s_power=0, **settings)
+    assert TheoryWeights.of_process(stated).power == 0
+    assert UmamiProcess(build(), MUONS, 200.0).alpha_s_power is None
+    with pytest.raises(UserError, match="alpha_s_power: -1 was given"):
+        UmamiProcess(build(), MUONS, 200.0, alpha_s_power=-1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.annotate.event_files import muons
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -37,7 +39,7 @@ def check_refused(done, *words):
 def test_help_names_the_commands(tmp_path):
     done = binnis("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for command in ("run", "integrate", "card"):
+    for command in ("run", "integrate", "annotate", "card"):
         assert command in done.stdout
 
 
@@ -119,10 +121,25 @@ def test_an_integral_from_the_shell(tmp_path):
     check_refused(binnis("integrate", "my_amplitude.py:g", "--dim", 2, cwd=tmp_path), "has no function 'g'")
 
 
+def test_events_of_another_program_are_annotated_from_the_shell(tmp_path):
+    (tmp_path / "e.lhe").write_text(muons(1200))
+    quick = ["--steps", 1, "--bayesian-steps", 1, "--replicas", 2]
+    done = binnis("annotate", "e.lhe", *quick, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1200 events in e_binn.lhe.gz" in done.stdout
+    assert "mu+ mu-" in done.stdout
+    assert "no exact weights to calibrate with" in done.stdout
+    check_refused(binnis("annotate", "e.lhe", *quick, cwd=tmp_path), "--output", "e_binn.lhe.gz exists already")
+    check_refused(binnis("annotate", "absent.lhe", cwd=tmp_path), "absent.lhe cannot be read")
+    check_refused(binnis("annotate", "e.lhe", "-o", "f.lhe", "--replicas", 1, cwd=tmp_path), "--replicas is 1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.lhe", "e_binn.lhe.gz"]
+
+
 def test_mcbridge_does_not_import_torch(tmp_path):
     code = (
         "import sys, mcbridge, mcbridge.core, mcbridge.integration, mcbridge.samplers\n"
-        "import mcbridge.unweighting, mcbridge.lhe, mcbridge.pdfs\n"
+        "import mcbridge.unweighting, mcbridge.lhe, mcbridge.pdfs, mcbridge.preprocessing\n"
+        "import mcbridge.uncertainties.generator_weights, mcbridge.uncertainties.held_out\n"
         "import mcbridge.maps, mcbridge.events, mcbridge.processes.drell_yan, mcbridge.processes.gluons\n"
         "assert 'torch' not in sys.modules"
     )

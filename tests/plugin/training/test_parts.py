@@ -20,6 +20,7 @@ from plugin.training.losses import (
     second_moment,
     stratified,
     stratified_variance,
+    third_moment,
     variance,
 )
 from plugin.training.measures import best_eps, judge
@@ -36,6 +37,8 @@ def test_divergences_of_two_normal_densities_have_their_closed_forms():
     square = 0.3**2
     assert float(forward_kl(log_ratio, weight)) == pytest.approx(square / 2, rel=0.03)
     assert float(second_moment(log_ratio, weight)) == pytest.approx(np.exp(square), rel=0.01)
+    # <(p/g)^2>_p of two Gaussians of unit width: exp(3 distance^2)
+    assert float(third_moment(log_ratio, weight)) == pytest.approx(np.exp(3.0 * square), rel=0.05)
     assert float(variance(log_ratio, weight)) == pytest.approx(np.expm1(square), rel=0.03)
     assert float(renyi(log_ratio, weight)) == pytest.approx(square, rel=0.03)
     assert float(exponential(log_ratio, weight)) == pytest.approx(square + square**2 / 4, rel=0.03)
@@ -43,7 +46,7 @@ def test_divergences_of_two_normal_densities_have_their_closed_forms():
     assert float(reverse_kl(-log_ratio, weight)) == pytest.approx(square / 2, rel=0.03)
 
 
-@pytest.mark.parametrize("name", ["forward_kl", "variance", "second_moment", "renyi", "exponential"])
+@pytest.mark.parametrize("name", ["forward_kl", "variance", "second_moment", "third_moment", "renyi", "exponential"])
 def test_losses_are_least_where_the_density_is_the_target(name):
     """Discrete density g = softmax(theta) on 5 cells, exact expectation: the gradient vanishes at g = p."""
     p = torch.tensor([0.1, 0.4, 0.2, 0.25, 0.05], dtype=torch.float64)

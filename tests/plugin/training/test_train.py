@@ -276,7 +276,7 @@ def test_channel_weights_are_learned_from_the_prior_on():
             integrand,
             found.sampler,
             found.samples,
-            TrainingConfig(steps=60, learning_rate=1e-3, fine_tuning_steps=0, learned_channel_weights=wanted),
+            TrainingConfig(steps=60, learning_rate=1e-3, fine_tuning_steps=0, learned_channel_weights=wanted, knots=0),
             streams,
             20_000,
         )

@@ -1,0 +1,359 @@
+"""Sherpa with its own mapping and with the flow at equal training budgets: cross sections, efficiency, CPU time.
+
+Sherpa's own run takes the card as it is, and gets as many points more for its optimisation as the training of the flow
+takes; both sides have a fine histogram of weights (IB_WHBINS: 1000). The efficiency is Sherpa's own: the cross section
+over the weight of an event. A line of its own says what partonic channels and summed colours alone are worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.sherpa_shapes import compare_shapes
+from benchmarks.table import print_table, store
+from mcbridge import core
+from mcbridge.random import Streams
+from sherpa_interface.card import load_sherpa_card
+from sherpa_interface.events import EventRecord, scan_events
+from sherpa_interface.integrand import SherpaIntegrand, installation
+from sherpa_interface.output import CrossSection, cross_sections
+from sherpa_interface.process import Installation, run_sherpa
+from sherpa_interface.run import Settings, run_card
+
+__all__ = ["add_arguments", "run"]
+
+CARDS = Path(__file__).parents[1] / "examples" / "sherpa"
+CASES = ("ee_to_mumu_photon", "pp_to_ee", "pp_to_ee_jet", "ee_to_three_jets")
+_MINIMUM = 5000  # points of Sherpa's first iteration, its default
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark."""
+    parser.add_argument("--case", action="append", choices=CASES, help="only these processes (repeatable)")
+    parser.add_argument("--events", type=int, default=20_000, help="unweighted events of each side [20000]")
+    parser.add_argument("--evaluations", type=int, default=400_000, help="points of the training a process [400000]")
+    parser.add_argument("--integration", type=int, default=500_000, help="points of the integration [500000]")
+    parser.add_argument("--pulls", type=int, default=0, metavar="N", help="instead: N seeds of the first case, flow")
+    parser.add_argument("--auto", action="store_true", help="with --pulls: sampler auto")
+    parser.add_argument(
+        "--cost", metavar="RUN", help="instead: what the sampler of a finished run folder costs a point"
+    )
+    parser.add_argument("--sampler-of", metavar="RUN", help="with --pulls: all seeds with the sampler of a run folder")
+    parser.add_argument("--prefix", help="of Sherpa")
+    parser.add_argument("--keep", metavar="DIR", help="keep all folders there")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the cases, print the tables."""
+    program = installation(arguments.prefix)
+    scratch = Path(arguments.keep or tempfile.mkdtemp(prefix="binnis-benchmark-"))
+    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        if arguments.cost:
+            _cost(arguments, program, scratch)
+        elif arguments.pulls and arguments.sampler_of:
+            _pulls_of_run(arguments, program, scratch)
+        elif arguments.pulls:
+            _pulls(arguments, program, scratch)
+        else:
+            _compare(arguments, program, scratch)
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _compare(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
+    rows: list[list[Any]] = []
+    content: dict[str, Any] = {}
+    for case in arguments.case or CASES:
+        found = content[case] = _case(case, arguments, program, scratch / case)
+        own, flow = found["own"], found["flow"]
+        for label, side in (("Sherpa's own", own), ("flow", flow)):
+            rows.append(
+                [
+                    case if side is own else "",
+                    label,
+                    f"{side['cross_section']:.6g} +- {side['error']:.2g}",
+                    side["rsd"],
+                    side["efficiency"],
+                    side["calls_per_event"],
+                    1e6 * side["seconds_per_event"],
+                    side["training_calls"],
+                ]
+            )
+        below = found["below"]
+        rows.append(["", "own, split as the flow", "", below["rsd"], below["efficiency"], "", "", ""])
+        rows.append(["", "ratio", f"{found['pull']:+.2f} sigma", *[found["ratios"][name] for name in _RATIOS], ""])
+        print(f"{case}: {json.dumps(found['shapes'])}", file=sys.stderr, flush=True)
+    columns = [
+        "process",
+        "mapping",
+        "cross section [pb]",
+        "rel. std",
+        "efficiency",
+        "calls/event",
+        "us/event",
+        "optimising",
+    ]
+    print_table("Sherpa: its own mapping and the flow", columns, rows)
+    shapes = [
+        [case, name, chi2, dof, found["p"]]
+        for case, result in content.items()
+        for name, found in result["shapes"].items()
+        for chi2, dof in [(found["chi2"], found["dof"])]
+    ]
+    print_table("Distributions, flow against Sherpa's own", ["process", "observable", "chi2", "dof", "p"], shapes)
+    store(arguments.json, content)
+
+
+_RATIOS = ("rsd", "efficiency", "calls_per_event", "seconds_per_event")
+
+
+def _case(case: str, arguments: argparse.Namespace, program: Installation, folder: Path) -> dict[str, Any]:
+    folder.mkdir(parents=True)
+    card = CARDS / f"{case}.yaml"
+    settings = Settings(
+        events=arguments.events,
+        sampler="flow",
+        evaluations=arguments.evaluations,
+        integration=arguments.integration,
+        replicas=0,
+        quiet=True,
+    )
+    result = run_card(card, settings, folder / "flow", program)
+    calls = result.summary["matrix_element_calls"]
+    own = _own(card, arguments.events, calls, program, folder / "own")
+    flow = _flow(result.summary, result.folder, arguments.events, program)
+    return {
+        "own": own,
+        "flow": flow,
+        "pull": (flow["cross_section"] - own["cross_section"]) / np.hypot(flow["error"], own["error"]),
+        "ratios": {name: flow[name] / own[name] for name in _RATIOS},
+        "below": _below(result.summary),
+        "shapes": compare_shapes(folder / "own" / "events.lhe", result.folder / "events.lhe.gz"),
+        "summary": result.summary,
+    }
+
+
+def _below(summary: dict[str, Any]) -> dict[str, float]:
+    """Sherpa's own mapping with the partonic channels and colours that the flow has, on fresh points."""
+    figures = [process["vegas"] for process in summary["processes"]]
+    values = np.array([found["cross_section_pb"] for found in figures])
+    rsd = np.array([found["relative_std"] for found in figures])
+    efficiency = np.array([found["unweighting_efficiency"] for found in figures])
+    return {
+        "rsd": float(np.sum(rsd * values) / np.sum(values)),
+        "efficiency": float(np.sum(values) / np.sum(values / efficiency)),
+    }
+
+
+def _side(
+    results: dict[str, CrossSection], record: EventRecord, rsd: float, seconds: float, training: float
+) -> dict[str, float]:
+    value = sum(result.value for result in results.values())
+    return {
+        "cross_section": value,
+        "error": float(np.sqrt(sum(result.error**2 for result in results.values()))),
+        "rsd": rsd,
+        "efficiency": value / record.weight,
+        "calls_per_event": record.trials / record.events,
+        "seconds_per_event": seconds,
+        "training_calls": training,
+        "events_cross_section": record.cross_section,
+        "events_error": record.error,
+    }
+
+
+def _own(card: Path, events: int, calls: dict[str, float], program: Installation, folder: Path) -> dict[str, float]:
+    """Sherpa without the plug-in, its optimisation enlarged by what the training of the flow took."""
+    folder.mkdir()
+    factor = (calls["optimisation"] + calls["training"]) / calls["optimisation"]
+    overlay = {
+        "IB_WHBINS": 1000,
+        "PSI": {"ITMIN": round(_MINIMUM * factor)},
+        "EVENTS": 0,
+        "INTEGRATOR": ["Default"],
+        "RESULT_DIRECTORY": "Results",
+    }
+    plain = _without_block(card, folder)
+    results = cross_sections(run_sherpa(program, plain, overlay, folder))
+    seconds = _event_seconds(program, plain, {**overlay, "EVENT_OUTPUT": "LHEF[events]"}, folder, events)
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copy(folder / "Results.zip", scratch)
+        base = Path(scratch) / "Results.zip"
+        rsd = _own_rsd(program, plain, base, results)
+    return _side(results, scan_events(folder / "events.lhe"), rsd, seconds, sum(r.points for r in results.values()))
+
+
+def _own_rsd(program: Installation, card: Path, base: Path, results: dict[str, CrossSection]) -> float:
+    """Relative standard deviation of one point of Sherpa's optimised mapping, over all processes of the card."""
+    spread, total = 0.0, 0.0
+    for process in load_sherpa_card(card).processes:
+        with SherpaIntegrand(card, base, program, {"PROCESSES": [process]}) as integrand:
+            weights = [
+                integrand(Streams(1).generator("benchmark", chunk=chunk).random((10_000, integrand.dim))).weight
+                for chunk in range(10)
+            ]
+            spread += float(np.std(np.concatenate(weights)))
+            total += results[integrand.name].value
+    return spread / total
+
+
+def _without_block(card: Path, folder: Path) -> Path:
+    """A copy of the card without the block BINNIS, which Sherpa alone would call unused."""
+    settings = yaml.safe_load(card.read_text(encoding="utf-8"))
+    settings.pop("BINNIS", None)
+    path = folder / "card.yaml"
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _event_seconds(program: Installation, card: Path, overlay: dict[str, Any], folder: Path, events: int) -> float:
+    """CPU time of one unweighted event [s]: a run with events minus one without, both from finished results."""
+    start = _cpu()
+    run_sherpa(program, card, {**overlay, "EVENTS": 0}, folder)
+    middle = _cpu()
+    run_sherpa(program, card, {**overlay, "EVENTS": events}, folder)
+    return (_cpu() - middle - (middle - start)) / events
+
+
+def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installation) -> dict[str, float]:
+    generation = folder / "generation"
+    overlay = yaml.safe_load((generation / "overlay.yaml").read_text(encoding="utf-8"))
+    overlay["BINNIS"].pop("ACCEPTED")
+    seconds = _event_seconds(program, folder / "Sherpa.yaml", overlay, generation, events)
+    record = scan_events(generation / "events.lhe")
+    results = {
+        process["name"]: CrossSection(
+            process["name"], process["cross_section_pb"], process["cross_section_error_pb"], 0
+        )
+        for process in summary["processes"]
+    }
+    spread = sum(
+        process["flow"]["relative_std"] * process["flow"]["cross_section_pb"] for process in summary["processes"]
+    )
+    calls = summary["matrix_element_calls"]
+    return _side(
+        results,
+        record,
+        spread / sum(result.value for result in results.values()),
+        seconds,
+        calls["optimisation"] + calls["training"],
+    )
+
+
+def _cost(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
+    """CPU time of the sampler for one point, by difference.
+
+    The sampler is given Sherpa's own mapping as its whole mixture: its flow is evaluated at every point all the same,
+    but the points are distributed as without it, so that everything else costs the same.
+    """
+    folder = Path(arguments.cost)
+    overlay = yaml.safe_load((folder / "generation" / "overlay.yaml").read_text(encoding="utf-8"))
+    channels, metadata, arrays = core.read_sampler_file(folder / "sampler.mcb")
+    core.write_sampler_file(scratch / "cost.mcb", [channel.with_eps(1.0) for channel in channels], metadata, arrays)
+    block = {"BASE": str((folder / "optimisation" / "Results.zip").resolve())}
+    blocks = {"without": block, "with": {**block, "SAMPLER": "flow", "FILE": str((scratch / "cost.mcb").resolve())}}
+    seconds: dict[str, list[float]] = {name: [] for name in blocks}
+    points = 0
+    for number in range(3):
+        for name, settings in blocks.items():
+            place = scratch / f"{name}_{number}"
+            place.mkdir()
+            settings = {**overlay, "BINNIS": settings, "EVENTS": 0, "EVENT_OUTPUT": "None"}
+            start = _cpu()
+            text = run_sherpa(program, folder / "Sherpa.yaml", settings, place)
+            seconds[name].append(_cpu() - start)
+            points = sum(result.points for result in cross_sections(text).values())
+    micro = {name: 1e6 * min(values) / points for name, values in seconds.items()}
+    row = [folder.name, points, micro["without"], micro["with"], micro["with"] - micro["without"]]
+    print_table("CPU time of a point in Sherpa [us]", ["run", "points", "without", "with sampler", "sampler"], [row])
+    store(arguments.json, {"points": points, "seconds": seconds, "microseconds_per_point": micro})
+
+
+def _pulls(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
+    """Pulls of many seeds against a reference of high statistics from uniform points in Sherpa's own mapping."""
+    case = (arguments.case or CASES)[0]
+    card = CARDS / f"{case}.yaml"
+    pulls, chosen = [], []
+    reference = (0.0, 0.0)
+    for seed in range(1, arguments.pulls + 1):
+        settings = Settings(
+            events=arguments.events,
+            seed=seed,
+            sampler="auto" if arguments.auto else "flow",
+            evaluations=arguments.evaluations,
+            integration=arguments.integration,
+            replicas=0,
+            quiet=True,
+        )
+        result = run_card(card, settings, scratch / f"{case}_{seed}", program)
+        if seed == 1:
+            base = scratch / f"{case}_{seed}" / "optimisation" / "Results.zip"
+            reference = _reference(card, base, program)
+            print(f"reference {reference[0]:.6g} +- {reference[1]:.2g} pb", file=sys.stderr, flush=True)
+        value, error = result.summary["cross_section_pb"], result.summary["cross_section_error_pb"]
+        pulls.append((value - reference[0]) / np.hypot(error, reference[1]))
+        chosen.append(result.summary["sampler"])
+        print(f"seed {seed}: {value:.6g} +- {error:.2g} pb, pull {pulls[-1]:+.2f}", file=sys.stderr, flush=True)
+    _print_pulls(arguments, case, reference, pulls, chosen)
+
+
+def _pulls_of_run(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
+    """Pulls of integrations by many seeds of Sherpa, all with the sampler of one run."""
+    folder = Path(arguments.sampler_of).resolve()
+    overlay = yaml.safe_load((folder / "generation" / "overlay.yaml").read_text(encoding="utf-8"))
+    reference = _reference(folder / "Sherpa.yaml", folder / "optimisation" / "Results.zip", program)
+    print(f"reference {reference[0]:.6g} +- {reference[1]:.2g} pb", file=sys.stderr, flush=True)
+    overlay["BINNIS"].pop("ACCEPTED", None)
+    overlay["PSI"]["ITMIN"] = max(1000, arguments.integration // 5)
+    pulls = []
+    for seed in range(1, arguments.pulls + 1):
+        place = scratch / f"seed_{seed}"
+        place.mkdir()
+        settings = {**overlay, "EVENTS": 0, "EVENT_OUTPUT": "None", "RANDOM_SEED": 1000 + seed}
+        (result,) = cross_sections(run_sherpa(program, folder / "Sherpa.yaml", settings, place)).values()
+        pulls.append((result.value - reference[0]) / np.hypot(result.error, reference[1]))
+        print(f"seed {seed}: {result.value:.6g} +- {result.error:.2g} pb, pull {pulls[-1]:+.2f}", file=sys.stderr)
+    _print_pulls(arguments, folder.name, reference, pulls, ["the run's sampler"])
+
+
+def _print_pulls(
+    arguments: argparse.Namespace, name: str, reference: tuple[float, float], pulls: list[float], chosen: list[str]
+) -> None:
+    mean, width = float(np.mean(pulls)), float(np.std(pulls, ddof=1))
+    print_table(
+        f"{name}: pulls against {reference[0]:.6g} +- {reference[1]:.2g} pb",
+        ["seeds", "mean", "width", "largest", "chosen"],
+        [[len(pulls), mean, width, float(np.max(np.abs(pulls))), ", ".join(sorted(set(chosen)))]],
+    )
+    store(arguments.json, {"case": name, "pulls": pulls, "reference": reference, "chosen": chosen})
+
+
+def _reference(card: Path, base: Path, program: Installation, points: int = 4_000_000) -> tuple[float, float]:
+    """Cross section of a card with a single process and its error [pb], from uniform points."""
+    total, squares = 0.0, 0.0
+    chunk = 100_000
+    with SherpaIntegrand(card, base, program) as integrand:
+        for number in range(points // chunk):
+            u = Streams(99).generator("reference", chunk=number).random((chunk, integrand.dim))
+            weight = integrand(u).weight
+            total += float(np.sum(weight))
+            squares += float(np.sum(weight**2))
+    mean = total / points
+    return mean, float(np.sqrt((squares / points - mean**2) / points))

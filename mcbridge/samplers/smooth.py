@@ -1,0 +1,63 @@
+"""Smooth maps under a flow: few increments, joined by monotone cubic curves.
+
+A VEGAS grid of many increments is the better density by itself, but it jumps at every knot, up and down by the noise
+of its fit, and no flow can undo jumps that are narrower than the bins of its splines. Few knots leave a smooth
+remainder that a flow learns well (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from mcbridge import core
+from mcbridge.integrands.protocol import Array
+from mcbridge.integration.samples import Samples
+from mcbridge.samplers.grid import BaseBins, fit_grid
+from mcbridge.samplers.sampler import Sampler
+
+__all__ = ["smooth_knots", "smooth_sampler"]
+
+INCREMENTS = 1000
+"""Increments of the grid that stands for a smooth curve: its density jumps by a few per mille at most."""
+
+_FIT_POINTS = 200_000
+
+
+def smooth_knots(knots: Array, increments: int = INCREMENTS) -> Array:
+    """Knots (increments + 1,) on the monotone cubic curve through given ones (Fritsch and Carlson 1980)."""
+    levels = np.linspace(0.0, 1.0, len(knots))
+    curve: Array = PchipInterpolator(levels, knots)(np.linspace(0.0, 1.0, increments + 1))
+    curve[0], curve[-1] = 0.0, 1.0
+    # Where increments are as narrow as rounding the curve may stand still.
+    return curve if np.all(np.diff(curve) > 0.0) else np.asarray(knots)
+
+
+def smooth_sampler(sampler: Sampler, samples: Samples, knots: int) -> Sampler:
+    """A sampler whose grids are smooth, fitted to points of a survey; its tables of cells are kept.
+
+    Arguments:
+        sampler: of the survey, without flows.
+        samples: points of all channels with the densities they were drawn with.
+        knots: increments of every axis between which the curve is drawn.
+    """
+    channels = []
+    for index, channel in enumerate(sampler.channels):
+        own = samples.of_channel(index)
+        step = max(1, -(-len(own) // _FIT_POINTS))
+        own = own.select(slice(None, None, step)) if step > 1 else own
+        if channel.grid is None or not len(own) or not np.any(own.targets):
+            channels.append(channel)
+            continue
+        u = np.ascontiguousarray(own.u[:, list(channel.continuous)])
+        function = own.targets
+        if channel.cells is not None:
+            # The axes are fitted to what the table of the cells leaves over.
+            volume = np.prod(np.diff(np.asarray(channel.cells.boxes), axis=2)[:, :, 0], axis=1)
+            cell = np.asarray(channel.cell(own.u), dtype=np.int64)
+            function = function * np.sqrt((volume / np.asarray(channel.cells.p_vegas))[cell])
+        grid = fit_grid(BaseBins.of(channel.grid, u), function, own.density, knots)
+        channels.append(
+            core.ChannelSampler(channel.dim, grid=[smooth_knots(axis) for axis in grid], cells=channel.cells)
+        )
+    return Sampler(channels, sampler.channel_weights, sampler.metadata, sampler.active)
