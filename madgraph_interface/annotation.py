@@ -37,7 +37,7 @@ def annotate_run(events: Path, summary: dict[str, Any]) -> dict[str, Any]:
             events, target, seed=max(trained["seeds"], default=1), jets=True
         )
         target.replace(events.with_name(events.name.removesuffix(".gz") + ".gz"))
-    except (UserError, OSError) as error:
+    except (UserError, OSError, ImportError) as error:
         target.unlink(missing_ok=True)
         return {"annotated": False, "reason": str(error)}
     if not events.name.endswith(".gz"):

@@ -92,17 +92,22 @@ def finish_runs(path: str | Path) -> list[dict[str, Any]]:
         seen = _seen(root)
         settings = read_settings(root / "Cards" / "run_card.dat")
         content = run_summary(directory, events, jobs[seen:], settings)
+        _store(root, events, content, len(jobs))
         if settings.uncertainties and settings.sampler != "vegas":
             content["annotation"] = annotate_run(events, content)
-        text = json.dumps(content, indent=2) + "\n"
-        write_text(events.parent / "binnis_summary.json", text)
-        write_text(root / "binnis" / "summary.json", text)
-        write_text(root / "binnis" / "jobs_seen", f"{len(jobs)}\n")
+            _store(root, events, content, len(jobs))
         found.append(content)
         missing = settings.events - content["events"]
         if missing > 0:
             log.warning("run %s has %d events, %d fewer than asked for", content["run"], content["events"], missing)
     return found
+
+
+def _store(root: Path, events: Path, content: dict[str, Any], jobs: int) -> None:
+    text = json.dumps(content, indent=2) + "\n"
+    write_text(events.parent / "binnis_summary.json", text)
+    write_text(root / "binnis" / "summary.json", text)
+    write_text(root / "binnis" / "jobs_seen", f"{jobs}\n")
 
 
 def _seen(root: Path) -> int:

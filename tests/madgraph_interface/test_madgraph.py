@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,7 +16,6 @@ import pytest
 from benchmarks.madgraph import PROCESSES, launch, mg5, prepare
 from madgraph_interface.amplitude import MadGraphAmplitude
 from madgraph_interface.enable import disable, status
-from mcbridge.errors import UserError
 from mcbridge.lhe import EventFile
 
 pytestmark = [
@@ -130,10 +131,19 @@ def test_disable_after_runs(top):
     prepare(PROCESSES["ttbar+gluon"], directory)
 
 
-def test_an_interrupted_launch(work):
-    directory = prepare(PROCESSES["drell-yan"], work / "interrupted")
-    with pytest.raises(UserError):
-        launch(directory, "run_01", "flow", 10_000, 5, ebeam1=-1)  # MadGraph refuses it
+def test_a_launch_that_was_killed(work):
+    directory = prepare(PROCESSES["drell-yan"], work / "killed")
+    lines = [f"launch {directory} -n run_01", "set nevents 10000", "set flow_sampler flow"]
+    (work / "killed.txt").write_text("\n".join(lines) + "\n")
+    program = [os.environ.get("MG5_PYTHON", sys.executable), str(mg5() / "bin/mg5_aMC"), str(work / "killed.txt")]
+    with (work / "killed.log").open("wb") as log:
+        killed = subprocess.Popen(program, cwd=work, stdout=log, stderr=log, start_new_session=True)
+    deadline = time.time() + 300
+    while not (directory / "binnis/lock").exists() and time.time() < deadline:  # the training has begun
+        time.sleep(0.2)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    (directory / "RunWeb").unlink(missing_ok=True)
     alone = launch(directory, "run_02", "vegas", 20_000, 6).summary
     flow = launch(directory, "run_03", "flow", 20_000, 7).summary
     assert flow["events"] == 20_000
