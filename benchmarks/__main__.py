@@ -9,6 +9,7 @@ BENCHMARKS = {
     "kernel": "speed of the flow: sampling, density with gradient, training step, against the peers",
     "toys": "Bayesian flow on toy densities whose uncertainty has a known shape",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
+    "training": "what each part of the training recipe is worth",
     "annotation": "binnis annotate where the exact density is known: coverage and speed",
     "memory": "peak memory of a run and of an annotation against the number of events",
     "sherpa": "inside Sherpa: its own mapping and the flow at equal training budgets; pulls with --pulls",

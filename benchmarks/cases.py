@@ -123,7 +123,7 @@ def umami_cases() -> dict[str, Case]:
         top = umami("BINNIS_UMAMI_TTG", (21, 21, 6, -6, 21), cuts=Cuts(pt_min={21: 30.0}))
         found["ttg"] = Case("ttg", top, 410_000)
     if "BINNIS_UMAMI_EEGG" in os.environ:
-        cuts = Cuts(pt_min={21: 30.0}, mass_min={"11 -11": 60.0}, mass_max={"11 -11": 120.0}, dr_min={"21 21": 0.4})
+        cuts = Cuts(pt_min={21: 30.0}, mass_min={(11, -11): 60.0}, mass_max={(11, -11): 120.0}, dr_min={(21, 21): 0.4})
         leptons = umami("BINNIS_UMAMI_EEGG", (2, -2, 11, -11, 21, 21), cuts=cuts)
         found["eegg"] = Case("eegg", leptons, 410_000)
     return found

@@ -28,6 +28,7 @@ from plugin.run.progress import Progress
 __all__ = ["add_arguments", "run"]
 
 COSTS = (0.0, 1.0, 10.0, 100.0, 1000.0)
+LONGEST = 30.0  # CPU seconds of an unweighting after which the rest is extrapolated
 
 
 class Priced(Metered):
@@ -74,6 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
             within = median(a - 1.05 * v - 2.0 for a, v in zip(seconds["auto"], seconds["vegas"], strict=True)) <= 0.0
             ratio = median(a / v for a, v in zip(seconds["auto"], seconds["vegas"], strict=True))
             chosen = ", ".join(sorted(set(taken)))
+            if any(run.extrapolated for run in (*plain, *priced)):
+                chosen += " (extrapolated)"
             done = f"{name}, {cost:g} us: auto {auto:.3g} s ({chosen}), vegas {vegas:.3g} s"
             print(done, file=sys.stderr, flush=True)
             first = cost == (arguments.cost or COSTS)[0]
@@ -89,11 +92,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took, the price of its evaluations left out, and the sampler that did it."""
+    """What one run took, the price of its evaluations left out, the sampler, and whether it was stopped early."""
 
     cpu_seconds: float
     evaluations: int
     sampler: str
+    extrapolated: bool = False
 
 
 def _run(integrand: Integrand, price: float, sampler: str, events: int, seed: int) -> Run:
@@ -112,8 +116,16 @@ def _run(integrand: Integrand, price: float, sampler: str, events: int, seed: in
     assert trials is not None
     weights = [trials.event_weights[trials.channel == channel] for channel in range(priced.channels)]
     w_max = largest_weights(weights, Quantile(1e-3), streams.generator("largest weight policy"))
+    before, evaluated = time.process_time(), priced.evaluations
     stream = unweight_points(priced, chosen, w_max, events, streams, guard=guard, max_trials=10**10, trials=trials)
-    made = sum(len(part.weight) for part in stream)
+    made = 0
+    for part in stream:
+        made += len(part.weight)
+        if made < events and time.process_time() - before > LONGEST:
+            # What is left takes as long in proportion; the stored trials are used up by then.
+            done = made / events
+            seconds, points = time.process_time() - before, priced.evaluations - evaluated
+            return Run(before - start + seconds / done, evaluated + round(points / done), choice.sampler, True)
     if made < events:
         raise RuntimeError(f"{made} events were made instead of {events}")
     return Run(time.process_time() - start, priced.evaluations, choice.sampler)

@@ -35,7 +35,6 @@ __all__ = ["train"]
 
 log = logging.getLogger("plugin.training")
 
-_LEAST = 0.08  # Kish effective size, by points, below which the target is flattened
 _FAR = 10  # rounds where that is needed
 _FLOOR = 0.02  # share of a cell table that all cells have equally
 _SHARES = {
@@ -164,7 +163,7 @@ class _Training:
         reverse = differentiable(self.integrand, space) if config.loss == "reverse_kl" else None
         rounds = config.rounds if self.evaluations and reverse is None else 0
         # By the reverse KL the flow learns from no stored point: nothing is to be flattened there.
-        least = _LEAST if reverse is None else 0.0
+        least = config.least if reverse is None else 0.0
         beta = self.buffer.flatten(least)
         if rounds and np.any(beta < 1.0):  # far from the target: approach it step by step
             rounds = max(rounds, _FAR)
