@@ -21,16 +21,42 @@ __all__ = ["smooth_knots", "smooth_sampler"]
 INCREMENTS = 1000
 """Increments of the grid that stands for a smooth curve: its density jumps by a few per mille at most."""
 
+TAILS = (0.1, 0.25, 0.5)
+"""Where the first and the last increment are divided, if half of their points lie in less than a fifth of them."""
+
+_UNEVEN = 0.3
+
 _FIT_POINTS = 200_000
 
 
-def smooth_knots(knots: Array, increments: int = INCREMENTS) -> Array:
-    """Knots (increments + 1,) on the monotone cubic curve through given ones (Fritsch and Carlson 1980)."""
-    levels = np.linspace(0.0, 1.0, len(knots))
+def smooth_knots(knots: Array, increments: int = INCREMENTS, fine: Array | None = None) -> Array:
+    """Knots (increments + 1,) on the monotone cubic curve through given ones (Fritsch and Carlson 1980).
+
+    Arguments:
+        knots: (n + 1,), with the same probability between neighbours.
+        increments: of the result.
+        fine: a grid of many increments that says how the first and the last of the given ones, which hold the tails,
+            are divided; None to leave them whole.
+    """
+    given, levels = knots, np.linspace(0.0, 1.0, len(knots))
+    if fine is not None and len(knots) > 2:
+        lower, upper = _inside(knots[1], levels[1], fine), _inside(1.0 - knots[-2], levels[1], 1.0 - fine[::-1])
+        levels = np.concatenate([[0.0], lower[0], levels[1:-1], 1.0 - upper[0][::-1], [1.0]])
+        knots = np.concatenate([[0.0], lower[1], knots[1:-1], 1.0 - upper[1][::-1], [1.0]])
     curve: Array = PchipInterpolator(levels, knots)(np.linspace(0.0, 1.0, increments + 1))
     curve[0], curve[-1] = 0.0, 1.0
     # Where increments are as narrow as rounding the curve may stand still.
-    return curve if np.all(np.diff(curve) > 0.0) else np.asarray(knots)
+    return curve if np.all(np.diff(curve) > 0.0) else np.asarray(given)
+
+
+def _inside(end: float, level: float, fine: Array) -> tuple[Array, Array]:
+    """Levels and knots inside an increment from 0 to ``end``; none where its points are spread evenly enough."""
+    levels = level * np.array(TAILS)
+    places = np.interp(np.append(levels, level), np.linspace(0.0, 1.0, len(fine)), fine)
+    shares = places[:-1] / places[-1]
+    if abs(float(np.interp(0.5, TAILS, shares)) - 0.5) < _UNEVEN:
+        return np.zeros(0), np.zeros(0)
+    return levels, end * shares
 
 
 def smooth_sampler(sampler: Sampler, samples: Samples, knots: int) -> Sampler:
@@ -58,6 +84,10 @@ def smooth_sampler(sampler: Sampler, samples: Samples, knots: int) -> Sampler:
             function = function * np.sqrt((volume / np.asarray(channel.cells.p_vegas))[cell])
         grid = fit_grid(BaseBins.of(channel.grid, u), function, own.density, knots)
         channels.append(
-            core.ChannelSampler(channel.dim, grid=[smooth_knots(axis) for axis in grid], cells=channel.cells)
+            core.ChannelSampler(
+                channel.dim,
+                grid=[smooth_knots(axis, fine=np.asarray(own)) for axis, own in zip(grid, channel.grid, strict=True)],
+                cells=channel.cells,
+            )
         )
     return Sampler(channels, sampler.channel_weights, sampler.metadata, sampler.active)

@@ -75,7 +75,7 @@ class TrainingConfig:
     eps_candidates: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)
     training_eps: float = 0.1
     learned_channel_weights: bool = True
-    channel_weight_steps: int = 600
+    channel_weight_steps: int = 200
     kernel: bool = True
     threads: int = 1
     checkpoint: str | None = None
@@ -153,9 +153,9 @@ class TrainingConfig:
             "bins": 10 if many else 8,
             "batch": 512 if some else 256,
             "steps": steps,
-            "fine_tuning_steps": int(min(2000, 600 + points // 250)),
+            "fine_tuning_steps": int(min(2000, 600 + points // 100)),
             "rounds": 3 if many else 2,
-            "check_every": int(min(200, max(50, steps // 10))),
+            "check_every": int(min(200, max(50, steps // 5))),
         }
         missing: dict[str, Any] = {name: value for name, value in automatic.items() if getattr(self, name) is None}
         if dim > 12 and "hidden" in missing:

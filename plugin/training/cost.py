@@ -13,10 +13,10 @@ __all__ = ["Budget", "estimate_training_seconds", "flow_spec", "least_evaluation
 
 # Calibrated on one core: CPU time of a gradient per point and parameter of the flow, of a density,
 # of the bookkeeping of a step, and of what happens once.
-_GRADIENT = 5.0e-11
+_GRADIENT = 4.2e-11
 _DENSITY = 1.5e-11
 _SPLINE = 1.0e-8
-_STEP = 6.0e-4
+_STEP = 4.0e-4
 _ONCE = 0.3
 _IMPORT = 1.5
 

@@ -37,6 +37,22 @@ def test_knots_stay_increasing_and_keep_those_given(widths):
     assert found[::20] == pytest.approx(knots, abs=1e-12)
 
 
+def test_tails_are_divided_where_their_points_lie_at_one_end():
+    """A narrow normal density in a wide interval: 90% of the first increment is next to empty."""
+    from scipy.stats import truncnorm
+
+    normal = truncnorm(-10, 10, loc=0.5, scale=0.05)
+    knots, fine = normal.ppf(np.linspace(0, 1, 21)), normal.ppf(np.linspace(0, 1, 401))
+    for grid, least, most in ((smooth_knots(knots, fine=fine), 0.0, 0.1), (smooth_knots(knots), 1.0, 2.0)):
+        levels = np.linspace(0.0, 1.0, len(grid))
+        for quantile in (0.014, 0.03):
+            place = normal.ppf(quantile)
+            density = np.diff(np.interp([place - 1e-3, place + 1e-3], grid, levels)) / 2e-3
+            assert least <= abs(np.log(density / normal.pdf(place))) <= most
+    flat = smooth_knots(np.linspace(0, 1, 21), fine=np.linspace(0, 1, 401))
+    assert flat == pytest.approx(np.linspace(0, 1, len(flat)), abs=1e-12)
+
+
 def test_knots_too_narrow_for_a_curve_stay_as_they_are():
     knots = np.array([0.0, 0.5, 0.5 + 1e-16, 0.5 + 2e-16, 1.0])
     assert np.array_equal(smooth_knots(knots), knots)
