@@ -177,7 +177,10 @@ def test_the_whole_chain_with_a_trained_flow(toy):
     result = read_result(toy.channel.madevent.parent / "G1a0" / "results.dat")
     assert within(result)
     job = read_jobs(toy.root)[-1]
-    assert result.error / result.mean < 1.1 * decision["figures"]["flow"]["rsd"] / np.sqrt(job.points)
+    # Some 1,700 points with a tail up to 15 times the mean: one such point moves the spread by a tenth.
+    spread = result.error / result.mean * np.sqrt(job.points)
+    assert 0.8 < spread / decision["figures"]["flow"]["rsd"] < 1.25
+    assert spread < 0.7 * decision["figures"]["frozen"]["rsd"]
     # A second launch keeps the sampler: its survey uses it, nobody trains again.
     (toy.root / "SubProcesses/randinit").write_text("r=31\n")
     assert "frozen" in toy.run()
