@@ -79,6 +79,8 @@ def sherpa_training_config(points: int, threads: int = 1) -> TrainingConfig:
         fine_tuning_steps=int(min(4000, 500 + points // 200)),
         # Sherpa's own mapping keeps the weights within bounds, so that they can be trained on at their largest.
         fine_tuning_loss="third_moment",
+        fine_tuning_learning_rate=1e-3,
+        fine_tuning_eps=0.2,
         training_eps=0.2,
         eps_candidates=(0.02, 0.05, 0.1, 0.2, 0.3, 0.4),
         threads=threads,

@@ -18,6 +18,7 @@ from mcbridge.samplers import Replicas
 from mcbridge.uncertainties import BayesianDensity
 from mcbridge.uncertainties.held_out import HeldOut, compare_histograms, pair_histogram
 from plugin.bayesian import BayesianConfig, Events, fit, learn_density
+from plugin.bayesian.density import default_steps
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import flow_spec
 from plugin.training.optimise import DivergedError
@@ -134,9 +135,8 @@ def learn_group(
         coordinates.dim, len(learned)
     )
     spec = flow_spec(coordinates.dim, settings, 0, coordinates.periodic)
-    assert settings.steps is not None
     assert settings.batch is not None
-    steps = config.steps or settings.steps
+    steps = config.steps or default_steps(len(learned))
     bayesian_steps = config.bayesian_steps or _BAYESIAN_STEPS
     planned = steps + bayesian_steps
 

@@ -16,7 +16,7 @@ from mcbridge.preprocessing import KINDS, Chart
 from mcbridge.random import Streams
 from mcbridge.samplers import Replicas
 from mcbridge.uncertainties import BayesianDensity
-from plugin.bayesian.density import learn_density
+from plugin.bayesian.density import default_steps, learn_density
 from plugin.bayesian.events import Events
 from plugin.bayesian.fit import BayesianConfig, fit
 from plugin.bayesian.posterior import check_weights
@@ -228,10 +228,9 @@ def learn_conditional(
     assert settings.hidden is not None
     assert settings.bins is not None
     assert settings.batch is not None
-    assert settings.steps is not None
     periodic = tuple(index for index, name in enumerate(names) if name == "angle")
     spec = core.FlowSpec(table.shape[1], 2, hidden=settings.hidden, bins=settings.bins, periodic=periodic)
-    first = steps or settings.steps
+    first = steps or default_steps(len(learned))
 
     def report(done: int, total: int = first + bayesian_steps) -> None:
         if on_progress is not None:

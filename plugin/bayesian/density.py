@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from mcbridge import core
 from mcbridge.core import FlowSpec
 from plugin.bayesian.events import Events
 from plugin.bayesian.posterior import Floats
 from plugin.flows import Flow
+from plugin.flows.threads import torch_threads
 from plugin.training.losses import forward_kl
 from plugin.training.optimise import DivergedError, Optimiser
 
-__all__ = ["learn_density", "log_likelihood"]
+__all__ = ["default_steps", "learn_density", "log_likelihood"]
 
 _PATIENCE = 8
 _CLIP = 2.0
@@ -57,9 +57,7 @@ def learn_density(
     Raises:
         DivergedError: the loss was not finite.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(1):
         optimiser = Optimiser(Flow(spec, 1, generator, threads=threads), learning_rate, steps, _CLIP, _AVERAGING)
         best = optimiser.average.copy()
         likelihood = log_likelihood(spec, best, kept_aside, threads)
@@ -82,6 +80,9 @@ def learn_density(
                 on_progress(step)
             if stale >= _PATIENCE:
                 break
-    finally:
-        torch.set_num_threads(before)
     return best, likelihood
+
+
+def default_steps(events: int) -> int:
+    """Steps for a number of events: by the KL divergence alone, since nothing is known but the events."""
+    return min(3000, 700 + events // 300)
