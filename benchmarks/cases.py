@@ -12,7 +12,7 @@ import numpy as np
 
 from mcbridge.integrands import Array, Evaluation, Integrand
 
-__all__ = ["CASES", "Case", "Density"]
+__all__ = ["CASES", "Case", "Density", "umami_library"]
 
 
 class Density:
@@ -100,6 +100,12 @@ def drell_yan(zprime: bool) -> Integrand:
     return DrellYan(mll=(66.0, 116.0), pt_min=10.0, eta_max=2.5)
 
 
+def umami_library(folder: Path) -> Path:
+    """The library that ``make`` has built for a pyamplicol artifact, in the folder or beside it."""
+    places = [folder / "API" / "umami", folder.parent / ".pyamplicol-api-build" / folder.name / "umami"]
+    return next(place / "libumami.so" for place in places if (place / "libumami.so").exists())
+
+
 def umami(variable: str, pdg_ids: tuple[int, ...], **settings: Any) -> Callable[[], Integrand]:
     """An amplitude at 1 TeV from the pyamplicol artifact that an environment variable names."""
 
@@ -107,9 +113,7 @@ def umami(variable: str, pdg_ids: tuple[int, ...], **settings: Any) -> Callable[
         from mcbridge.processes.umami import UmamiProcess
 
         folder = Path(os.environ[variable])
-        places = [folder / "API" / "umami", folder.parent / ".pyamplicol-api-build" / folder.name / "umami"]
-        library = next(place / "libumami.so" for place in places if (place / "libumami.so").exists())
-        return UmamiProcess(library, pdg_ids, 1000.0, card=folder, **settings)
+        return UmamiProcess(umami_library(folder), pdg_ids, 1000.0, card=folder, **settings)
 
     return build
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import vegas
@@ -148,8 +149,8 @@ def madnis_weights(integrand: Integrand, evaluations: int, seed: int, buffered: 
     return Trained(weights, seconds, amplitude)
 
 
-def binnis_weights(integrand: Integrand, evaluations: int, seed: int, threads: int = 1) -> Trained:
-    """binnis: survey, training, and the flow's mixture."""
+def binnis_weights(integrand: Integrand, evaluations: int, seed: int, **settings: Any) -> Trained:
+    """binnis: survey, training with ``settings`` of ``TrainingConfig``, and the flow's mixture."""
     from plugin.training import TrainingConfig, split_budget, train
 
     metered = Metered(integrand)
@@ -159,10 +160,10 @@ def binnis_weights(integrand: Integrand, evaluations: int, seed: int, threads: i
     share = split_budget(evaluations)
     found = survey(metered, share.survey, streams, guard=guard)
     trained = train(
-        metered, found.sampler, found.samples, TrainingConfig(threads=threads), streams, share.training, guard=guard
+        metered, found.sampler, found.samples, TrainingConfig(**settings), streams, share.training, guard=guard
     )
     seconds, amplitude = time.process_time() - start, metered.cpu_seconds
-    if not 0.97 * evaluations <= metered.evaluations <= 1.03 * evaluations:
+    if not settings and not 0.97 * evaluations <= metered.evaluations <= 1.03 * evaluations:
         raise RuntimeError(f"{metered.evaluations} evaluations were used instead of {evaluations}")
     fresh = fresh_weights(integrand, trained.sampler, FRESH, streams, purpose="benchmark", guard=guard)
     weights = [fresh.event_weights[fresh.channel == channel] for channel in range(integrand.channels)]

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from benchmarks.cases import CASES, Case, Density
+from benchmarks.peers import FRESH, binnis_weights
 from benchmarks.table import print_table, store
 from mcbridge.integrands import Array, Integrand
-from mcbridge.integrands.metered import Metered
-from mcbridge.integration import Guard, fresh_weights
+from mcbridge.integration import fresh_weights
 from mcbridge.random import Streams
 from mcbridge.samplers import survey
 from plugin.choice import figures_of_channels
+from plugin.training.cost import split_budget
 
 __all__ = ["add_arguments", "run"]
-
-FRESH = 200_000
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -65,11 +63,14 @@ def run(arguments: argparse.Namespace) -> None:
     cases = {**CASES, **RIDGES}
     rows: list[list[Any]] = []
     content: dict[str, Any] = {}
+    seeds = range(1, arguments.seeds + 1)
     for name in arguments.case or ("camel", "gluons3", "drell-yan"):
         content[name] = {}
+        case = cases[name]
+        vegas = median(_vegas_rsd(case, seed) for seed in seeds)
         for setting, values in SETTINGS.items():
-            found = [_trained(cases[name], seed, values) for seed in range(1, arguments.seeds + 1)]
-            figures = [median(column) for column in zip(*found, strict=True)]
+            found = [_trained(case, seed, values) for seed in seeds]
+            figures = [*(median(column) for column in zip(*found, strict=True)), vegas]
             rows.append([name if setting == "default" else "", setting, *figures])
             content[name][setting] = dict(
                 zip(("relative_std", "efficiency", "cpu_seconds", "vegas_relative_std"), figures, strict=True)
@@ -83,20 +84,17 @@ def run(arguments: argparse.Namespace) -> None:
     store(arguments.json, content)
 
 
-def _trained(case: Case, seed: int, values: dict[str, Any]) -> tuple[float, float, float, float]:
-    """Relative standard deviation, efficiency, CPU seconds, and what VEGAS has after the survey."""
-    from plugin.training import TrainingConfig, split_budget, train
+def _trained(case: Case, seed: int, values: dict[str, Any]) -> tuple[float, float, float]:
+    """Relative standard deviation, efficiency, CPU seconds."""
+    found = binnis_weights(case.build(), case.evaluations, seed, **values)
+    figures = figures_of_channels(found.weights, 0.0)
+    return figures.rsd, figures.efficiency, found.cpu_seconds
 
-    integrand = Metered(case.build())
-    streams, guard = Streams(seed), Guard()
-    start = time.process_time()
-    budget = split_budget(case.evaluations)
-    found = survey(integrand, budget.survey, streams, guard=guard)
-    trained = train(integrand, found.sampler, found.samples, TrainingConfig(**values), streams, budget.training, guard)
-    seconds = time.process_time() - start
-    figures = []
-    for sampler in (trained.sampler, found.sampler):
-        fresh = fresh_weights(integrand, sampler, FRESH, streams, purpose="benchmark", guard=guard)
-        weights = [fresh.event_weights[fresh.channel == channel] for channel in range(integrand.channels)]
-        figures.append(figures_of_channels(weights, 0.0))
-    return figures[0].rsd, figures[0].efficiency, seconds, figures[1].rsd
+
+def _vegas_rsd(case: Case, seed: int) -> float:
+    """Relative standard deviation with the grid of the survey."""
+    integrand, streams = case.build(), Streams(seed)
+    sampler = survey(integrand, split_budget(case.evaluations).survey, streams).sampler
+    fresh = fresh_weights(integrand, sampler, FRESH, streams, purpose="benchmark")
+    weights = [fresh.event_weights[fresh.channel == channel] for channel in range(integrand.channels)]
+    return figures_of_channels(weights, 0.0).rsd

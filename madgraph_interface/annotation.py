@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +27,13 @@ def annotate_run(events: Path, summary: dict[str, Any]) -> dict[str, Any]:
     trained = summary["training"]
     if trained is None or not any(channel["sampler"] == "flow" for channel in trained["channels"]):
         return {"annotated": False, "reason": "no channel was sampled by a flow"}
-    if find_spec("plugin.annotate") is None:
-        return {"annotated": False, "reason": "this version of binnis does not annotate event files"}
+    from plugin.annotate import annotate
+
     target = events.with_name(f"annotated.{os.getpid()}.lhe.gz")
     try:
-        result = import_module("plugin.annotate").annotate(
-            events, target, seed=max(trained["seeds"], default=1), jets=True
-        )
+        result = annotate(events, target, seed=max(trained["seeds"], default=1), jets=True)
         target.replace(events.with_name(events.name.removesuffix(".gz") + ".gz"))
-    except (UserError, OSError, ImportError) as error:
+    except (UserError, OSError) as error:
         target.unlink(missing_ok=True)
         return {"annotated": False, "reason": str(error)}
     if not events.name.endswith(".gz"):

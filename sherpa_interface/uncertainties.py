@@ -57,6 +57,7 @@ def learn_replicas(
     if not sampler.has_flow:
         return Uncertainty(None, note="no flow draws the points of this process")
     from plugin.bayesian import BayesianConfig, Events, fit
+    from plugin.bayesian.fit import default_steps
     from plugin.training.optimise import DivergedError
 
     channel = sampler.channels[0]
@@ -65,7 +66,7 @@ def learn_replicas(
     try:
         positive, negative = positive_part(points)
         events = Events.of_samples(positive, sampler, ())
-        steps = int(min(1500, max(300, 300 + len(events) // 200)))
+        steps = default_steps(len(events))
         config = BayesianConfig(steps=steps, mean_steps=0, threads=threads)
         generator = streams.generator("Bayesian flow")
         found = fit(channel.spec, channel.params[None], events, config, generator, on_progress)

@@ -50,6 +50,12 @@ class Cells:
         except ValueError as error:
             raise UserError(f"cells: {error}") from None
 
+    @property
+    def volumes(self) -> npt.NDArray[np.float64]:
+        """(cells,), volume of each box."""
+        found: npt.NDArray[np.float64] = np.prod(np.diff(self.boxes, axis=2)[:, :, 0], axis=1)
+        return found
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Cells, (self.dims, self.boxes, self.p_vegas, self.p_flow, self.context)
 

@@ -86,8 +86,7 @@ class Replicas:
         context = None
         if source.cells is not None:
             cell = source.cell(points)
-            volume = np.prod(np.diff(source.cells.boxes, axis=2)[:, :, 0], axis=1)
-            share = share * source.cells.p_flow[cell] / volume[cell]
+            share = share * source.cells.p_flow[cell] / source.cells.volumes[cell]
             context = source.cells.context[cell] if self.spec.context else None
         share = np.where(inside, share, 0.0)
         single = np.ascontiguousarray(y, dtype=np.float32)

@@ -79,9 +79,8 @@ def smooth_sampler(sampler: Sampler, samples: Samples, knots: int) -> Sampler:
         function = own.targets
         if channel.cells is not None:
             # The axes are fitted to what the table of the cells leaves over.
-            volume = np.prod(np.diff(np.asarray(channel.cells.boxes), axis=2)[:, :, 0], axis=1)
             cell = np.asarray(channel.cell(own.u), dtype=np.int64)
-            function = function * np.sqrt((volume / np.asarray(channel.cells.p_vegas))[cell])
+            function = function * np.sqrt((channel.cells.volumes / channel.cells.p_vegas)[cell])
         grid = fit_grid(BaseBins.of(channel.grid, u), function, own.density, knots)
         channels.append(
             core.ChannelSampler(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import cos, pi
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from mcbridge.integrands.protocol import Array
 from plugin.bayesian.events import Events
 from plugin.bayesian.posterior import BayesianFlow, Floats, Scope
 from plugin.flows.threads import torch_threads
-from plugin.training.adam import Adam
+from plugin.training.adam import Adam, cosine
 from plugin.training.optimise import DivergedError
 
 __all__ = ["BayesianConfig", "FitResult", "fit"]
@@ -77,6 +76,11 @@ class BayesianConfig:
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0.0):
                 raise UserError(f"{name} is {value!r}; it must be a positive number")
+
+
+def default_steps(events: int) -> int:
+    """Steps from a trained flow on, for a number of events."""
+    return min(1500, 300 + events // 200)
 
 
 @dataclass
@@ -179,7 +183,7 @@ class _Fit:
             if not bool(torch.isfinite(loss)):
                 raise DivergedError(f"the ELBO of the Bayesian flow was {float(loss):.3g} in step {self.done + 1}")
             self._clip()
-            scale = min(1.0, (step + 1) / min(_WARM_UP, steps)) * (0.01 + 0.495 * (1.0 + cos(pi * step / steps)))
+            scale = min(1.0, (step + 1) / min(_WARM_UP, steps)) * cosine(step, steps)
             for adam, peak in groups:
                 adam.step_along_grad(peak * scale)
             self.done += 1

@@ -96,6 +96,7 @@ def _insists(state: State) -> bool:
 
 def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weights: str) -> Replicas | None:
     from plugin.bayesian import BayesianConfig, Events, fit, temper
+    from plugin.bayesian.fit import default_steps
     from plugin.flows import identity_parameters
     from plugin.training.config import TrainingConfig
     from plugin.training.cost import flow_spec
@@ -106,7 +107,7 @@ def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weigh
     events = Events.of_samples(points, stored, state.process.periodic)
     spec = stored.channels[0].spec
     generator = state.streams.generator("Bayesian flow")
-    steps = card.steps or int(min(1500, max(300, 300 + len(events) // 200)))
+    steps = card.steps or default_steps(len(events))
     if spec is None:
         first = stored.channels[0]
         config = TrainingConfig().resolved(len(first.continuous), len(events))

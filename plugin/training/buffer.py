@@ -34,10 +34,7 @@ class Space:
         self.periodic = tuple(place for place, axis in enumerate(first.continuous) if axis in periodic)
         self.contexts = [None if c.cells is None else np.asarray(c.cells.context) for c in sampler.channels]
         self.tables = [np.ones(1) if c.cells is None else np.asarray(c.cells.p_vegas) for c in sampler.channels]
-        self.volumes = [
-            np.ones(1) if c.cells is None else np.prod(np.diff(np.asarray(c.cells.boxes), axis=2)[:, :, 0], axis=1)
-            for c in sampler.channels
-        ]
+        self.volumes = [np.ones(1) if c.cells is None else c.cells.volumes for c in sampler.channels]
         self.columns = 0 if self.contexts[0] is None else int(self.contexts[0].shape[1])
 
     def locate(self, u: Array, channel: int) -> tuple[Floats, IntArray, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from math import cos, pi, sqrt
+from math import sqrt
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mcbridge.integrands.protocol import Array
 from mcbridge.samplers import ChannelWeights
-from plugin.training.adam import Adam
+from plugin.training.adam import Adam, cosine
 from plugin.training.buffer import Buffer
 from plugin.training.optimise import DivergedError
 
@@ -136,7 +136,7 @@ class ChannelWeightTrainer:
                 raise DivergedError("the loss of the channel weights is not finite")
             torch.log(result).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            adam.step_along_grad(_RATE * (0.01 + 0.495 * (1.0 + cos(pi * step / steps))))
+            adam.step_along_grad(_RATE * cosine(step, steps))
             if (step + 1) % 50 == 0 or step == steps - 1:
                 now = judge()
                 if now < best * (1.0 - 1e-3):

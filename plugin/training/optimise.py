@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import cos, pi
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ import torch
 from mcbridge import core
 from mcbridge.integrands.protocol import Array, IntArray
 from plugin.flows import Flow
-from plugin.training.adam import Adam
+from plugin.training.adam import Adam, cosine
 from plugin.training.buffer import Buffer, Floats
 from plugin.training.losses import LINEAR, Loss, stratified, stratified_variance
 from plugin.training.measures import judge
@@ -126,7 +125,7 @@ class Optimiser:
     def rate(self) -> float:
         """Learning rate of the next step."""
         warm_up = min(1.0, (self.done + 1) / min(_WARM_UP, self.steps))
-        return self.learning_rate * warm_up * (0.01 + 0.99 * 0.5 * (1.0 + cos(pi * min(self.done / self.steps, 1.0))))
+        return self.learning_rate * warm_up * cosine(self.done, self.steps)
 
     def step(self, loss: Loss, y: Floats, context: Floats | None, channel: IntArray | None, offset: Array) -> float:
         """One step; returns the loss.

@@ -159,6 +159,7 @@ def test_the_summary_after_a_run(toy, monkeypatch):
 
 
 def test_annotation_replaces_the_file(tmp_path, monkeypatch):
+    import plugin.annotate
     from madgraph_interface import annotation
 
     events = tmp_path / "unweighted_events.lhe.gz"
@@ -169,8 +170,7 @@ def test_annotation_replaces_the_file(tmp_path, monkeypatch):
         target.write_text("after")
         return SimpleNamespace(header={"events": 1})
 
-    monkeypatch.setattr(annotation, "find_spec", lambda name: True)
-    monkeypatch.setattr(annotation, "import_module", lambda name: SimpleNamespace(annotate=annotate))
+    monkeypatch.setattr(plugin.annotate, "annotate", annotate)
     summary = {"training": {"seeds": [3], "channels": [{"sampler": "flow"}]}}
     assert annotation.annotate_run(events, summary) == {"annotated": True, "header": {"events": 1}}
     assert events.read_text() == "after"
@@ -179,7 +179,7 @@ def test_annotation_replaces_the_file(tmp_path, monkeypatch):
         target.write_text("half")
         raise UserError("too few events")
 
-    monkeypatch.setattr(annotation, "import_module", lambda name: SimpleNamespace(annotate=fails))
+    monkeypatch.setattr(plugin.annotate, "annotate", fails)
     assert annotation.annotate_run(events, summary) == {"annotated": False, "reason": "too few events"}
     assert [path.name for path in tmp_path.iterdir()] == [events.name]
     assert events.read_text() == "after"

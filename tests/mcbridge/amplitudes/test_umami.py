@@ -12,6 +12,7 @@ import madspace
 import numpy as np
 import pytest
 
+from benchmarks.cases import umami_library
 from mcbridge.amplitudes import UmamiAmplitude
 from mcbridge.errors import AmplitudeError, UserError
 
@@ -154,8 +155,7 @@ def test_top_pairs_with_a_gluon_have_the_value_of_madgraph():
     # --color-accuracy full`, with its library built by `make` in FOLDER/API/umami. The point and the value are those of
     # MadGraph's own check at 1 TeV, with m_t = 173 GeV and alpha_s = 0.118.
     folder = Path(os.environ["BINNIS_UMAMI_TTG"])
-    places = [folder / "API" / "umami", folder.parent / ".pyamplicol-api-build" / folder.name / "umami"]
-    library = next(place / "libumami.so" for place in places if (place / "libumami.so").exists())
+    library = umami_library(folder)
     amplitude = UmamiAmplitude(library, folder)
     momenta = np.array(
         [

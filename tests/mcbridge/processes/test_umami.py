@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.cases import umami_library
 from mcbridge.errors import UserError
 from mcbridge.events import check_batch
 from mcbridge.integrands import EventSource
@@ -162,8 +163,7 @@ def test_what_does_not_fit_the_library_is_told_in_a_sentence(build, switch, sett
 def test_top_pairs_with_a_gluon_integrate_at_fixed_energy():
     # The artifact and its library as in the test of the amplitude; flat phase space, so that 20,000 points say 10%.
     folder = Path(os.environ["BINNIS_UMAMI_TTG"])
-    places = [folder / "API" / "umami", folder.parent / ".pyamplicol-api-build" / folder.name / "umami"]
-    library = next(place / "libumami.so" for place in places if (place / "libumami.so").exists())
+    library = umami_library(folder)
     process = UmamiProcess(library, (21, 21, 6, -6, 21), 1000.0, card=folder, cuts=Cuts(pt_min={21: 20.0}))
     assert process.masses == (173.0, 173.0, 0.0)
     weight = process(np.random.default_rng(5).random((20_000, process.dim)), 0).weight
