@@ -15,7 +15,7 @@ from mcbridge.errors import AmplitudeError, UserError
 from mcbridge.events.batch import select
 from mcbridge.events.weighted import WeightedEvents
 from mcbridge.integrands.protocol import Array, EventSource, IntArray, Integrand
-from mcbridge.integration.guard import FailureLog, Guard
+from mcbridge.integration.guard import Guard
 from mcbridge.integration.samples import Samples
 from mcbridge.random import Streams
 from mcbridge.unweighting.pieces import Drawing, Piece, Points, trials_of_channels, work
@@ -111,7 +111,7 @@ class _Loop:
         try:
             for points in pieces:
                 totals.add(points)
-                _absorb(self.guard, points.failures, self.piece.source.name)
+                self.guard.absorb(points.failures, self.piece.source.name)
                 left = self.n_events - totals.events
                 totals.events += min(left, len(points.weight))
                 if self.on_progress is not None:
@@ -307,18 +307,3 @@ def _first(points: Points, n: int) -> Points:
     if points.batch is not None:
         points.batch = select(points.batch, slice(0, n))
     return points
-
-
-def _absorb(guard: Guard, found: FailureLog, name: str) -> None:
-    """Add what happened in a piece to the record of the run, and judge the sum."""
-    total = guard.log
-    total.evaluations += found.evaluations
-    if not found.failures:
-        return
-    total.failures += found.failures
-    total.examples.extend(found.examples[: total.keep - len(total.examples)])
-    if total.failures > guard.max_failure_fraction * max(total.evaluations, guard.minimum_points):
-        raise AmplitudeError(
-            f"the integrand {name} returned weights that are not finite at {total.failures} of {total.evaluations}"
-            f" points, more than the tolerated fraction {guard.max_failure_fraction:g}; the first: {total.examples[0]}"
-        )
