@@ -3,6 +3,8 @@
 from mcbridge.scaling.context import Context, SamplerFile
 from mcbridge.scaling.cost import Cost
 from mcbridge.scaling.evaluator import BLOCK, Evaluator
+from mcbridge.scaling.event_parts import EventParts, Part
+from mcbridge.scaling.journal import Journal
 from mcbridge.scaling.processes import Processes
 from mcbridge.scaling.tasks import Done, integration_map, run_chunk, work_through
 from mcbridge.scaling.workers import InProcess, Threads, Workers
@@ -13,7 +15,10 @@ __all__ = [
     "Cost",
     "Done",
     "Evaluator",
+    "EventParts",
     "InProcess",
+    "Journal",
+    "Part",
     "Processes",
     "SamplerFile",
     "Threads",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import multiprocessing
 import tempfile
 import threading
 from collections.abc import Callable
@@ -95,8 +97,14 @@ class Context:
 
     def integrand(self) -> Integrand:
         """The integrand of this thread."""
-        made: Integrand = _store.get("integrand", self.key, self.factory)
+        made: Integrand = _store.get("integrand", self.key, self._make)
         return made
+
+    def _make(self) -> Integrand:
+        if multiprocessing.parent_process() is not None:  # what there is to say of it, the main process has said
+            for name in ("mcbridge", "plugin"):
+                logging.getLogger(name).setLevel(logging.ERROR)
+        return self.factory()
 
     def sampler(self) -> Sampler:
         """The sampler that draws."""
@@ -110,6 +118,10 @@ class Context:
             return None
         made: Sampler = _store.get("sampler", self.replicas_file.digest, self.replicas_file.load)
         return made
+
+    def once(self, kind: str, make: Callable[[], Any]) -> Any:
+        """Something else that belongs to the integrand, made once in this thread."""
+        return _store.get(kind, self.key, make)
 
     def remember(self, integrand: Integrand) -> Context:
         """Use an integrand that is there already in this thread."""

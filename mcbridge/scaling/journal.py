@@ -30,7 +30,9 @@ class Journal:
 
     def _path(self, u: Array, channel: int) -> Path:
         points = np.ascontiguousarray(u)
-        return self.folder / f"{channel}-{len(u)}-{zlib.crc32(points.data):08x}{zlib.adler32(points.data):08x}.safetensors"
+        return (
+            self.folder / f"{channel}-{len(u)}-{zlib.crc32(points.data):08x}{zlib.adler32(points.data):08x}.safetensors"
+        )
 
     def find(self, u: Array, channel: int) -> tuple[Evaluation, Cost] | None:
         """What was found at points ``u`` (n, dim) before, and what it cost."""
