@@ -114,6 +114,7 @@ def join_parts(
     info: RunInfo,
     format_map: Callable[[Iterable[FormatTask]], Iterator[Deflated]],
     on_progress: Callable[[int, int], None] | None = None,
+    shared: bool = True,
 ) -> Written:
     """Write an event file from its parts, whole or not at all; weights as in :func:`mcbridge.lhe.write`.
 
@@ -123,6 +124,7 @@ def join_parts(
         info: cross section, beams, header.
         format_map: makes the text of parts somewhere and gives it in their order.
         on_progress: called with the number of events written and of all.
+        shared: whether those who make the text see the files; if not, they are given the content.
 
     Raises:
         UserError: where the file cannot be written (nothing is left behind), or there are no events.
@@ -137,7 +139,8 @@ def join_parts(
     compressed = is_compressed(path)
     with atomic(path) as temporary, OutputStream(temporary, compressed) as stream:
         stream.write(head_text(info, sums, factor))
-        texts = format_map(FormatTask(part, factor, declared, compressed) for part in parts)
+        given = (part if shared else replace(part, content=part.path.read_bytes()) for part in parts)
+        texts = format_map(FormatTask(part, factor, declared, compressed) for part in given)
         done = 0
         for part, text in zip(parts, texts, strict=True):
             stream.append(text)

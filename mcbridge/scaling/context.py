@@ -27,13 +27,16 @@ class _Store(threading.local):
         self.made: dict[tuple[str, str], Any] = {}
 
     def get(self, kind: str, key: str, make: Callable[[], Any]) -> Any:
-        place = (kind, key)
-        if place not in self.made:
-            same = [name for name in self.made if name[0] == kind]
-            for name in same[: max(0, len(same) - _KEPT + 1)]:
-                del self.made[name]
-            self.made[place] = make()
-        return self.made[place]
+        if (kind, key) not in self.made:
+            self.put(kind, key, make())
+        return self.made[kind, key]
+
+    def put(self, kind: str, key: str, value: Any) -> None:
+        self.made.pop((kind, key), None)
+        same = [name for name in self.made if name[0] == kind]
+        for name in same[: max(0, len(same) - _KEPT + 1)]:
+            del self.made[name]
+        self.made[kind, key] = value
 
 
 _store = _Store()
@@ -125,8 +128,12 @@ class Context:
 
     def remember(self, integrand: Integrand) -> Context:
         """Use an integrand that is there already in this thread."""
-        _store.made["integrand", self.key] = integrand
+        _store.put("integrand", self.key, integrand)
         return self
+
+    def made(self) -> Integrand | None:
+        """The integrand of this thread, if it was needed yet."""
+        return _store.made.get(("integrand", self.key))
 
     def with_content(self) -> Context:
         """The same with the content of its files, to be sent to other machines."""

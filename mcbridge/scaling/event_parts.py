@@ -79,9 +79,9 @@ class Part(Tried):
         events = events_of(load_arrays(self.path, _KIND)[0], n)
         return replace(self, sums=sums_of(events), theory=_theory_sums(events))
 
-    def of_file(self, shared: bool) -> PartOfFile:
-        """For :func:`mcbridge.lhe.parts.join_parts`; with the content where workers do not see the folder."""
-        return PartOfFile(self.path, self.sums, None if shared else self.path.read_bytes())
+    def of_file(self) -> PartOfFile:
+        """For :func:`mcbridge.lhe.join_parts`."""
+        return PartOfFile(self.path, self.sums)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from mcbridge.errors import UserError
 from mcbridge.integrands.metered import Metered
-from mcbridge.integrands.protocol import Array, Evaluation
+from mcbridge.integrands.protocol import Array, Evaluation, Integrand
 from mcbridge.integration.chunks import Chunk, ChunkMap, ChunkSums, Plan, integrate_chunk
 from mcbridge.scaling.context import Context
 from mcbridge.scaling.cost import Cost
@@ -71,15 +71,16 @@ def run_chunk(context: Context, task: tuple[Callable[[Context, Any], Any], Any])
     function, payload = task
     clock = time.process_time if threading.current_thread() is threading.main_thread() else time.thread_time
     with limited(context.time_limit):
-        integrand = context.integrand()
-        before = (integrand.evaluations, integrand.cpu_seconds) if isinstance(integrand, Metered) else (0, 0.0)
+        before = _counts(context.made())
         start, cpu = time.perf_counter(), clock()
         result = function(context, payload)
         cpu, wall = clock() - cpu, time.perf_counter() - start
-    if not isinstance(integrand, Metered):
-        return Done(result, Cost(0, 0.0, cpu, wall))
-    cost = Cost(integrand.evaluations - before[0], integrand.cpu_seconds - before[1], cpu, wall)
-    return Done(result, cost)
+        after = _counts(context.made())
+    return Done(result, Cost(after[0] - before[0], after[1] - before[1], cpu, wall))
+
+
+def _counts(integrand: Integrand | None) -> tuple[int, float]:
+    return (integrand.evaluations, integrand.cpu_seconds) if isinstance(integrand, Metered) else (0, 0.0)
 
 
 def work_through(

@@ -16,15 +16,17 @@ Result = TypeVar("Result")
 
 
 class Workers(Protocol):
-    """A place where chunks of work run.
+    """A place where chunks of work run."""
 
-    Attributes:
-        count: number of chunks that run at the same time.
-        description: a few words for logs.
-    """
+    @property
+    def count(self) -> int:
+        """Number of chunks that run at the same time."""
+        ...
 
-    count: int
-    description: str
+    @property
+    def description(self) -> str:
+        """A few words for logs."""
+        ...
 
     def map(
         self, function: Callable[[Context, Task], Result], context: Context, tasks: Iterable[Task]
