@@ -71,11 +71,17 @@ class Processes:
         self.replaced = 0
         self._start_method = start_method
         self._pool: ProcessPoolExecutor | None = None
-        self._children: list[Any] = []
+        self._others: set[Any] = set()
 
     def processes(self) -> list[int]:
         """Process ids of the workers that are alive."""
-        return [child.pid for child in self._children if child.is_alive()]
+        return [child.pid for child in self._children() if child.is_alive()]
+
+    def _children(self) -> list[Any]:
+        """The processes of the pool, which starts them as they are needed."""
+        if self._pool is None:
+            return []
+        return [child for child in multiprocessing.active_children() if child not in self._others]
 
     def map(
         self, function: Callable[[Context, Task], Result], context: Context, tasks: Iterable[Task]
@@ -119,7 +125,7 @@ class Processes:
                     entry.future.cancel()
 
     def _submit(self, function: Callable[..., Any], context: Context, entry: _Submitted[Any, Any]) -> None:
-        with contextlib.suppress(BrokenProcessPool):  # the wait for it will tell
+        with contextlib.suppress(BrokenProcessPool), _single_threaded():  # the wait for it will tell
             entry.future = self._running().submit(function, context, entry.task)
 
     def _wait(self, waiting: deque[_Submitted[Task, Result]], patience: float | None) -> tuple[bool, int]:
@@ -162,24 +168,21 @@ class Processes:
 
     def _running(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            before = set(multiprocessing.active_children())
+            self._others = set(multiprocessing.active_children())
             self._pool = ProcessPoolExecutor(
                 self.count, mp_context=multiprocessing.get_context(self._start_method), initializer=_begin
             )
-            with _single_threaded():
-                self._pool.submit(os.getpid)  # which starts all of them
-            self._children = [child for child in multiprocessing.active_children() if child not in before]
         return self._pool
 
     def _kill(self) -> None:
-        for child in self._children:
+        for child in self._children():
             child.kill()
 
     def _forget(self) -> None:
         if self._pool is not None:
             self._kill()
             self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool, self._children = None, []
+        self._pool = None
 
     def close(self) -> None:
         """End the workers; chunks under way are dropped."""

@@ -120,7 +120,9 @@ def resume(path: str | Path, quiet: bool = False, scaling: ScalingCard | None = 
     file = StateFile.load(path)
     card = load_card(path / "card.yaml")
     if scaling is not None:
-        card = card.model_copy(update={"scaling": scaling})
+        # What the random numbers depend on stays.
+        same = {"chunk": card.scaling.chunk, "block": card.scaling.block}
+        card = card.model_copy(update={"scaling": scaling.model_copy(update=same)})
     if file.current is None:
         return _finished(path, file)
     if file.binnis != __version__:
