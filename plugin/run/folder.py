@@ -49,6 +49,8 @@ class RunFolder:
             else:
                 self.path = self._numbered(name) if path is None else self._given(path)
             self._lock = _locked(self.path)
+            if resume:
+                self._remove_unfinished()
             self._handlers: list[logging.Handler] = [logging.FileHandler(self.path / "run.log", encoding="utf-8")]
             self._handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
             self._lines: _JsonLines | None = None
@@ -91,6 +93,12 @@ class RunFolder:
                 return path
             except FileExistsError:
                 number += 1
+
+    def _remove_unfinished(self) -> None:
+        """Remove the files that a killed run was about to write; nobody else writes while the folder is locked."""
+        for path in self.path.glob(".*"):
+            if path.name != _LOCK and path.is_file():
+                path.unlink()
 
     @property
     def checkpoints(self) -> Path:

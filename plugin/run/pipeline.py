@@ -24,7 +24,7 @@ from plugin.card.model import ScalingCard
 from plugin.choice import Decision
 from plugin.run.checkpoints import decision_from_json, integral_from_json
 from plugin.run.choose import decision_stage, survey_stage
-from plugin.run.folder import RunFolder
+from plugin.run.folder import CHECKPOINTS, RunFolder
 from plugin.run.machine import Machine
 from plugin.run.process import build_process
 from plugin.run.progress import Progress
@@ -148,6 +148,10 @@ def resume(path: str | Path, quiet: bool = False, scaling: ScalingCard | None = 
 def _finished(path: Path, file: StateFile) -> RunResult:
     """The result of a run that has nothing left to do."""
     content = read_summary(path)
+    if (path / CHECKPOINTS).is_dir():  # the run was killed at its very end
+        folder = RunFolder(path, file.process, resume=True)
+        folder.clean()
+        folder.close()
     try:
         decision = decision_from_json(file.states["choice"].result)
         failures = Guard().log
