@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from plugin.run.state import State
 from plugin.run.statefile import StateFile
 from plugin.run.states import go_through
 from plugin.run.summary import read_summary
-from plugin.run.workers import MakeProcess, workers_of
+from plugin.run.workers import MakeProcess, absolute, workers_of
 
 __all__ = ["RunResult", "State", "decision_stage", "resume", "run", "survey_stage"]
 
@@ -92,6 +93,7 @@ def run(
         process=card.process.name,
         instruction_set=core.instruction_set(),
         pinned="flow" if decision == "flow" else "vegas" if decision == "vegas" else None,
+        working_directory=str(Path.cwd()),
         sampler_file=sampler_file is not None,
     )
     try:
@@ -127,10 +129,10 @@ def resume(path: str | Path, quiet: bool = False, scaling: ScalingCard | None = 
         return _finished(path, file)
     if file.binnis != __version__:
         log.warning("the run was begun by version %s; this is %s", file.binnis, __version__)
-    process = build_process(card.process)
     folder = RunFolder(path, card.process.name, resume=True, lines=True)
     try:
         file = StateFile.load(path)  # again, now that nobody else writes it
+        process = _process_again(card, file)
         file.resumed += 1
         file.save(path)
     except BaseException:
@@ -143,6 +145,16 @@ def resume(path: str | Path, quiet: bool = False, scaling: ScalingCard | None = 
             core.instruction_set(),
         )
     return _go(card, process, folder, file, quiet)
+
+
+def _process_again(card: Card, file: StateFile) -> Any:
+    """The process of a resumed run, whose relative paths start where the run was begun."""
+    start = Path(file.working_directory)
+    if not start.is_dir() or start == Path.cwd():
+        return build_process(card.process)
+    if str(start) not in sys.path:
+        sys.path.insert(0, str(start))
+    return build_process(absolute(card.process, start))
 
 
 def _finished(path: Path, file: StateFile) -> RunResult:
@@ -167,7 +179,8 @@ def _go(card: Card, process: Any, folder: RunFolder, file: StateFile, quiet: boo
         log.info("process %s, seed %d, instruction set %s", process.name, card.seed, core.instruction_set())
         if begun:
             log.info("resumed in the state %s", file.current)
-        make = MakeProcess.of(card.process)
+        start = Path(file.working_directory)
+        make = MakeProcess.of(card.process, start if start.is_dir() else None)
         context = Context(make, make.key, time_limit=card.scaling.time_limit)
         guard = Guard(card.failures.fraction, card.failures.minimum_points)
         with workers_of(card.scaling) as workers, Progress(quiet, folder.line) as progress:
@@ -175,7 +188,7 @@ def _go(card: Card, process: Any, folder: RunFolder, file: StateFile, quiet: boo
             state = State(card, evaluator, Streams(card.seed), guard, progress, workers=workers, context=context)
             result = RunResult(folder.path, *go_through(state, Machine(folder, file, state)))
     except BaseException as error:
-        log.error("the run ended early: %s", error or type(error).__name__)
+        log.error("the run ended early: %s", str(error) or type(error).__name__)
         worth = begun or file.done("survey") or file.done("choice")
         folder.line(status="ended early", message=str(error) or type(error).__name__)
         folder.abandon(keep=worth)

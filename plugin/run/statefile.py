@@ -52,6 +52,7 @@ class StateFile(BaseModel):
         process: its name.
         instruction_set: of the kernel; another one gives other events in the last digits.
         pinned: the decision that was given on the command line, or None.
+        working_directory: of the process that began the run; relative paths in the card start there.
         sampler_file: whether the run began from the sampler of an earlier one (kept in ``checkpoints``).
         resumed: how often the run was resumed.
         states: by name.
@@ -64,6 +65,7 @@ class StateFile(BaseModel):
     process: str
     instruction_set: str
     pinned: Literal["flow", "vegas"] | None = None
+    working_directory: str = ""
     sampler_file: bool = False
     resumed: int = Field(0, ge=0)
     states: dict[Literal[STATES], StateRecord] = Field(default_factory=dict)  # type: ignore[valid-type]

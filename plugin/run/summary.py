@@ -84,7 +84,7 @@ def summary(state: State, integral: Integral, choice: Decision, events: dict[str
         "training": state.training or None,
         "unweighting": {name: value for name, value in events.items() if name != "uncertainties"} or None,
         "uncertainties": events.get("uncertainties"),
-        "cpu_seconds_by_stage": state.cpu,
+        "cpu_seconds_by_stage": dict(state.cpu),
         "failures": {
             "evaluations": state.guard.log.evaluations,
             "not_finite": state.guard.log.failures,

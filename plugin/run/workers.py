@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from mcbridge.integrands.metered import Metered
 from mcbridge.scaling import InProcess, Processes, Threads, Workers
 from plugin.card.model import CustomCard, ProcessCard, ScalingCard, Section, UmamiCard
 
-__all__ = ["MakeProcess", "workers_of"]
+__all__ = ["MakeProcess", "absolute", "workers_of"]
 
 log = logging.getLogger("plugin.run")
 
@@ -36,16 +35,14 @@ class MakeProcess:
     folder: str
 
     @staticmethod
-    def of(card: Section) -> MakeProcess:
-        """For the section of a card; relative paths become absolute."""
-        changes: dict[str, Any] = {}
-        if isinstance(card, CustomCard) and card.amplitude.rpartition(":")[0].endswith(".py"):
-            changes["amplitude"] = str(Path(card.amplitude).resolve())
-        if isinstance(card, UmamiCard):
-            changes["library"] = str(Path(card.library).resolve())
-            if card.param_card is not None:
-                changes["param_card"] = str(Path(card.param_card).resolve())
-        return MakeProcess(card.model_copy(update=changes).model_dump_json(), os.getcwd())  # noqa: PTH109 (text)
+    def of(card: Section, folder: Path | None = None) -> MakeProcess:
+        """For the section of a card; relative paths become absolute.
+
+        Arguments:
+            folder: where relative paths start; the working directory if None.
+        """
+        start = Path.cwd() if folder is None else folder
+        return MakeProcess(absolute(card, start).model_dump_json(), str(start))
 
     @property
     def key(self) -> str:
@@ -61,6 +58,18 @@ class MakeProcess:
             sys.path.insert(0, self.folder)  # modules beside the card
         section: Section = TypeAdapter(ProcessCard).validate_json(self.card)
         return Metered(build_process(section))
+
+
+def absolute(card: Section, folder: Path) -> Section:
+    """The section ``process`` of a card with absolute paths, where relative ones start in ``folder``."""
+    changes: dict[str, Any] = {}
+    if isinstance(card, CustomCard) and card.amplitude.rpartition(":")[0].endswith(".py"):
+        changes["amplitude"] = str(folder / card.amplitude)
+    if isinstance(card, UmamiCard):
+        changes["library"] = str(folder / card.library)
+        if card.param_card is not None:
+            changes["param_card"] = str(folder / card.param_card)
+    return card.model_copy(update=changes)
 
 
 @contextmanager
