@@ -40,6 +40,7 @@ class Evaluator(Metered):
         super().__init__(integrand)
         self.context, self.block = context.remember(Metered(integrand)), block
         self.workers: Workers = InProcess() if workers is None else workers
+        self.elsewhere = not isinstance(self.workers, InProcess)
         self.journal: Journal | None = None
         self.worker_seconds = 0.0
 

@@ -201,6 +201,11 @@ class TrainingCard(Section):
     fine_tuning_steps: NotNegativeCount | None = Field(
         None, description="steps of the fine-tuning; null: by number of points"
     )
+    ahead: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="share of the steps before new points during which workers evaluate these already; for amplitudes"
+        " that cost more than the training",
+    )
     eps: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="share of the VEGAS density in the mixture; null: chosen on held-out points"
     )

@@ -59,11 +59,11 @@ def test_one_and_five_workers_give_the_same_file(flow_job, workers):
 
 
 class Reaper(threading.Thread):
-    """Kills a child of this process that was started after it, again and again."""
+    """Kills workers of this process three times while a run makes progress."""
 
-    def __init__(self, every):
+    def __init__(self, log):
         super().__init__(daemon=True)
-        self.every, self.killed, self.stop = every, 0, threading.Event()
+        self.log, self.killed = log, 0
         self.before = set(self.children())
 
     @staticmethod
@@ -77,12 +77,20 @@ class Reaper(threading.Thread):
                 continue
         return found
 
+    def progress(self):
+        return self.log.read_text().count('"done"') if self.log.exists() else 0
+
     def run(self):
-        while not self.stop.wait(self.every):
+        seen = 0
+        while self.killed < 3:
+            time.sleep(0.05)
+            if self.progress() <= seen:
+                continue
             for pid in self.children():
                 if pid not in self.before and self.is_worker(pid):
                     os.kill(pid, 9)
                     self.killed += 1
+                    seen = self.progress() + 1
                     break
 
     @staticmethod
@@ -101,13 +109,10 @@ def test_workers_that_are_killed_change_nothing(job, monkeypatch, scaling):  # n
     path = job / "card.yaml"
     path.write_text(path.read_text().replace("evaluations: 12000", "evaluations: 120000"))
     expected = content_hash(done(job, "here").events)
-    reaper = Reaper(every=4.0)
+    reaper = Reaper(job / "killed" / "run.jsonl")
     reaper.start()
-    try:
-        found = done(job, "killed", **scaling)
-    finally:
-        reaper.stop.set()
-    assert reaper.killed
+    found = done(job, "killed", **scaling)
+    assert reaper.killed == 3
     assert content_hash(found.events) == expected
 
 
