@@ -1,8 +1,9 @@
 """Do independent trainings differ by what their bands say? Pairs of Drell-Yan runs on disjoint points.
 
-Every run pays for its own points, trains its own flow and its own Bayesian flow, as ``binnis run`` does. Three observables are histogrammed with the replicas of each; the difference of a pair is compared with the sum of the
-two covariances of the replicas, all bins together. The points that are histogrammed are the same for all, so that their
-own scatter drops out.
+Every run pays for its own points, trains its own flow and its own Bayesian flow, as ``binnis run`` does. Three
+observables are histogrammed with the replicas of each; the difference of a pair is compared with the sum of the two
+covariances of the replicas, all bins together. The points that are histogrammed are the same for all, so that their own
+scatter drops out.
 """
 
 from __future__ import annotations

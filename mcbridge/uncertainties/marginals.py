@@ -64,8 +64,8 @@ def _places(u: Array, channel: IntArray, share: Array) -> list[IntArray]:
 def marginal_chi2(sampler: Sampler, samples: Samples, threads: int = 1) -> tuple[float, float, int]:
     """How far histograms of exact points are from those of the replicas, in units of the replicas' covariance.
 
-    Every observable (the axes of the hypercube and mixtures of them) has 8 bins of equal content. Truth and replicas are
-    histogrammed with the same points, so that little of their scatter is left in the difference; what is left is
+    Every observable (the axes of the hypercube and mixtures of them) has 8 bins of equal content. Truth and replicas
+    are histogrammed with the same points, so that little of their scatter is left in the difference; what is left is
     measured on the points and added to the covariance.
 
     Arguments:
