@@ -36,6 +36,8 @@ __all__ = ["Record", "learn_replicas", "make_record", "write_surrogate"]
 
 log = logging.getLogger("plugin.run")
 
+_TEMPERATURE = 0.1  # of the posterior of a flow that has learned from exact values; exact points set its final width
+
 
 def learn_replicas(state: State, stored: Sampler, sampler: Sampler) -> None:
     """Give the sampler that will be stored the replicas of a Bayesian flow, where the card wants them.
@@ -117,11 +119,13 @@ def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weigh
         start = identity_parameters(spec, len(stored.channels), state.streams.generator("flow parameters"))
     else:
         start = np.stack([channel.params for channel in stored.channels if channel.params is not None])
+    cold = stored.has_flow and state.fresh is not None
     settings = BayesianConfig(
         prior_width=card.prior,
         scope=card.scope,
         steps=steps,
         mean_steps=0 if stored.has_flow else steps,
+        temperature=_TEMPERATURE if cold else 1.0,
         threads=state.card.threads,
     )
     try:
@@ -136,11 +140,12 @@ def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weigh
         "channel_weights": weights,
         "negative_share_left_out": negative,
         "steps": steps,
+        "temperature": settings.temperature,
     }
 
     def make(scale: float) -> Replicas:
         parameters = found.flow.replicas(card.replicas, state.streams.generator("replicas"), scale)
-        return Replicas(spec, parameters, {**information, "temperature": scale})
+        return Replicas(spec, parameters, {**information, "width_factor": scale})
 
     replicas, scale = make(1.0), 1.0
     if state.fresh is not None:
