@@ -75,5 +75,5 @@ def test_failures_of_points_asked_for_ahead_are_judged():
 
 
 def test_an_impossible_share_is_refused():
-    with pytest.raises(UserError, match="ahead is 1.5"):
+    with pytest.raises(UserError, match=r"ahead is 1\.5"):
         TrainingConfig(ahead=1.5)
