@@ -41,6 +41,7 @@ class DaskWorkers:
     def __init__(self, client: Client, cluster: Any = None, count: int | None = None) -> None:
         self.client, self.cluster = client, cluster
         self._count = count
+        self._shared: tuple[Context, Any] | None = None
         self.description = f"Dask cluster {client.scheduler.address}"
         _quiet()
 
@@ -127,12 +128,11 @@ class DaskWorkers:
                     waiting.appendleft((self._submit(function, shared, task), task, attempts + 1))
                     continue
                 except (distributed.CommClosedError, distributed.client.FutureCancelledError, OSError) as error:
-                    if self.client.status == "running" and not isinstance(error, OSError):
-                        # What was scattered is lost with the worker that held it.
+                    if self.client.status == "running" and not isinstance(error, OSError) and attempts < _ATTEMPTS:
+                        self._shared = None
                         shared = self._share(context)
-                        if attempts < _ATTEMPTS:
-                            waiting.appendleft((self._submit(function, shared, task), task, attempts + 1))
-                            continue
+                        waiting.appendleft((self._submit(function, shared, task), task, attempts + 1))
+                        continue
                     raise UserError(
                         f"the connection to the Dask scheduler was lost: {type(error).__name__}: {error}"
                     ) from None
@@ -142,11 +142,13 @@ class DaskWorkers:
                 self.client.cancel([future for future, _, _ in waiting])
 
     def _share(self, context: Context) -> Any:
-        """The context on all workers, sent once; waits for the first of them."""
+        """The context as the result of a task: sent once, and made again by Dask where the worker that has it dies."""
         if not self.client.nthreads():
             log.info("waiting for the first worker of the Dask cluster")
             self.client.wait_for_workers(1)
-        return self.client.scatter(context.with_content(), hash=False, broadcast=True)
+        if self._shared is None or self._shared[0] is not context or self._shared[1].cancelled():
+            self._shared = (context, self.client.submit(_given, context.with_content(), pure=False))
+        return self._shared[1]
 
     def _submit(self, function: Callable[..., Any], shared: Any, task: Any) -> Any:
         return self.client.submit(function, shared, task, pure=False, retries=0)
@@ -158,6 +160,10 @@ class DaskWorkers:
         if self.cluster is not None:
             with contextlib.suppress(Exception):
                 self.cluster.close()
+
+
+def _given(context: Context) -> Context:
+    return context
 
 
 def _local(workers: int, options: dict[str, Any]) -> Any:
