@@ -28,7 +28,7 @@ from mcbridge.scaling import Context, InProcess, Processes, SamplerFile, Threads
 
 __all__ = ["add_arguments", "run"]
 
-PARTS = ("workers", "dask", "simulated", "events", "memory")
+PARTS = ("workers", "dask", "simulated", "training", "events", "memory")
 COST = 20e-6
 _BLOCK = 512
 
@@ -95,6 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
             "workers": lambda: _workers(file, arguments.repeats),
             "dask": lambda: _dask(file, arguments.repeats),
             "simulated": lambda: _simulated(file, arguments.simulated_workers),
+            "training": lambda: _training(arguments.repeats),
             "events": lambda: _events(Path(folder)),
             "memory": lambda: _memory(Path(folder), arguments.events or [10_000, 1_000_000]),
         }
@@ -201,6 +202,37 @@ def _simulated(file: SamplerFile, workers: int) -> dict[str, Any]:
     print_table(f"{workers} workers of a LocalCluster, sleeping amplitudes", columns, rows)
     print(f"start of the workers: {begun:.1f} s")
     return {"workers": workers, "start_seconds": begun, "by_amplitude_seconds": found}
+
+
+def _training(repeats: int) -> dict[str, Any]:
+    """Time of the gradient of a batch by threads of the kernel, and how much a second machine would have to send."""
+    from plugin.flows import identity_parameters
+    from plugin.training import TrainingConfig
+    from plugin.training.cost import flow_spec
+
+    rows, found = [], {}
+    for dim in (4, 8, 16):
+        spec = flow_spec(dim, TrainingConfig().resolved(dim, 400_000))
+        parameters = identity_parameters(spec, 1, np.random.default_rng(1)).astype(np.float32)
+        for batch in (512, 4096, 32_768):
+            y = np.random.default_rng(2).random((batch, dim), dtype=np.float32)
+            slope = np.full(batch, 1.0 / batch, dtype=np.float32)
+            times = []
+            for threads in (1, 2):
+                best = np.inf
+                for _ in range(repeats + 1):
+                    steps = max(2, 20_000 // batch)
+                    start = time.perf_counter()
+                    for _ in range(steps):
+                        core.gradient(spec, parameters, y, slope, None, None, threads=threads)
+                    best = min(best, (time.perf_counter() - start) / steps)
+                times.append(best)
+            kilobytes = spec.parameters * 4e-3
+            rows.append([dim, batch, 1e3 * times[0], 1e3 * times[1], times[0] / times[1], kilobytes])
+            found[f"{dim}/{batch}"] = {"seconds": times, "gradient_kilobytes": kilobytes}
+    columns = ["dim", "batch", "ms, 1 thread", "ms, 2 threads", "speed-up", "gradient [kB]"]
+    print_table("A gradient of the training", columns, rows)
+    return found
 
 
 def _events(folder: Path) -> dict[str, Any]:

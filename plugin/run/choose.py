@@ -16,7 +16,14 @@ from plugin.run.progress import training_note
 from plugin.run.state import State
 from plugin.training.config import TrainingConfig
 
-__all__ = ["choice_of_given", "choice_stage", "decision_stage", "survey_stage", "training_stage"]
+__all__ = [
+    "choice_of_given",
+    "choice_stage",
+    "decision_stage",
+    "survey_stage",
+    "training_config",
+    "training_stage",
+]
 
 log = logging.getLogger("plugin.run")
 

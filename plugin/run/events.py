@@ -85,7 +85,7 @@ def make_events(state: State, folder: RunFolder, sampler: Sampler, integral: Int
         maker.piece_map(),
         chunk=card.scaling.chunk,
         guard=state.guard,
-        threads=card.threads,
+        threads=state.threads,
         on_progress=state.progress.status("Unweighting", "events", "n_events", _note),
         trials=trials,
     )
@@ -137,7 +137,7 @@ def _prepare(state: State, folder: RunFolder, sampler: Sampler, integral: Integr
             state.streams,
             purpose="largest weight",
             guard=state.guard,
-            threads=card.threads,
+            threads=state.threads,
             chunk=card.scaling.chunk or CHUNK,
             chunk_map=chunk_map(state, folder.checkpoints / "largest weight"),
         )

@@ -9,7 +9,7 @@ from mcbridge.integrands.metered import Metered
 from mcbridge.integration import Guard, Samples
 from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
-from mcbridge.scaling import Context, Cost, Evaluator, Workers
+from mcbridge.scaling import Context, Cost, Evaluator, InProcess, Workers
 from plugin.card import Card
 from plugin.choice import Decision, Figures, measured_figures
 from plugin.run.progress import Progress
@@ -42,6 +42,11 @@ class State:
     def figures(self, sampler: Sampler, purpose: str) -> tuple[Figures, Samples]:
         """Fresh independent points, a fixed number for each sampler."""
         return measured_figures(self.process, sampler, self.card.choice.evaluations, self.streams, purpose, self.guard)
+
+    @property
+    def threads(self) -> int:
+        """Threads of the sampler in a chunk of work: one where several workers share the machine."""
+        return self.card.threads if self.workers is None or isinstance(self.workers, InProcess) else 1
 
     def charge(self, cost: Cost) -> None:
         """Count what a worker has done."""

@@ -190,7 +190,7 @@ def _integration(state: State, machine: Machine, sampler: Sampler | None) -> Int
             state.streams,
             purpose="integration",
             guard=state.guard,
-            threads=card.threads,
+            threads=state.threads,
             on_progress=report,
             on_sums=lambda found: sums.__setitem__(slice(0, None), [found]),
             keep=keep,
