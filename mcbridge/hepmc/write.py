@@ -37,11 +37,11 @@ def lhe_to_hepmc3(source: str | Path, target: str | Path) -> int:
     """Write the events of a Les Houches file as HepMC3 (ASCII), whole or not at all.
 
     Momenta and masses are in GeV. The incoming partons have status 4: they are the beams of the event, and what is
-    left of the protons is in no event file of the hard process; x and scale are in the ``GenPdfInfo``. The first weight
-    is XWGTUP [pb] under the name ``nominal``, then come the alternative weights under their ids. The
+    left of the protons is in no event file of the hard process; x and scale are in the ``GenPdfInfo``. The first
+    weight is XWGTUP [pb] under the name ``nominal``, then come the alternative weights under their ids. The
     ``GenCrossSection`` has the cross section of every weight, that of the file times the ratio of the sums of
-    weights, and the error of the file. Scale, couplings, process number and the attributes of the event tag (``sigma_stat``, ``sigma_th``) are
-    attributes, colour lines those of the particles (``flow1``, ``flow2``).
+    weights, and the error of the file. Scale, couplings, process number and the attributes of the event tag
+    (``sigma_stat``, ``sigma_th``) are attributes, colour lines those of the particles (``flow1``, ``flow2``).
 
     Arguments:
         source: event file, plain or gzip.
