@@ -12,8 +12,10 @@ from mcbridge.version import __version__  # noqa: E402
 
 project = "binnis"
 author = "the binnis developers"
+project_copyright = "2026, the binnis developers"
 release = version = __version__
-extensions = ["myst_parser", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx_copybutton", "mathml"]
+html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_generated"]
