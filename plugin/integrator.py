@@ -51,7 +51,7 @@ class Integrator(McbridgeIntegrator):
     Arguments:
         domain: the region of integration, in any form ``vegas.Integrator`` takes.
         sampler: ``"auto"``, ``"flow"``, ``"vegas"``, or a trained :class:`mcbridge.samplers.Sampler`.
-        seed: seed of all random numbers; None for a fresh one.
+        seed: seed of all random numbers; None for one that gvar's generator draws (``gvar.ranseed``).
         threads: threads of the flow kernel.
         on_progress: called with a :class:`plugin.training.TrainingStatus` while a flow is trained.
         options: those of ``vegas.Integrator`` (``nitn``, ``neval``, ...).
