@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mcbridge import core
+from mcbridge.hepmc import lhe_to_hepmc3
 from mcbridge.integration import Integral, fresh_weights
 from mcbridge.lhe import RunInfo, write
 from mcbridge.samplers import Sampler
@@ -44,7 +45,9 @@ def write_events(
     weights = [trials.event_weights[trials.channel == channel] for channel in range(state.process.channels)]
     w_max = largest_weights(weights, policy, state.streams.generator("largest weight policy"))
     if card.mode == "surrogate":
-        return write_surrogate(state, folder, record, _info(state, integral, choice, w_max.tolist(), record))
+        figures = write_surrogate(state, folder, record, _info(state, integral, choice, w_max.tolist(), record))
+        _other_formats(state, folder)
+        return figures
     progress = state.progress.status("Events", "events", "n_events", _note)
     stream = unweight(
         state.process,  # an event source: build_process gives nothing else
@@ -59,7 +62,13 @@ def write_events(
     )
     info = _info(state, integral, choice, w_max.tolist(), record)
     write(folder.path / "events.lhe.gz", record.events(stream), info, threads=card.threads)
+    _other_formats(state, folder)
     return {**stream.totals.as_dict(), "policy": card.unweighting.policy, "uncertainties": record.as_json()}
+
+
+def _other_formats(state: State, folder: RunFolder) -> None:
+    if "hepmc3" in state.card.formats:
+        lhe_to_hepmc3(folder.path / "events.lhe.gz", folder.path / "events.hepmc.gz")
 
 
 def _info(state: State, integral: Integral, choice: Decision, w_max: list[float], record: Record) -> RunInfo:
