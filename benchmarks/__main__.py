@@ -12,6 +12,7 @@ BENCHMARKS = {
     "training": "what each part of the training recipe is worth",
     "pairs": "independent trainings: do they differ by what their uncertainty bands say",
     "annotation": "binnis annotate where the exact density is known: coverage and speed",
+    "scaling": "several workers: speed-up, overhead of Dask, 64 simulated workers, cost of event writing, memory",
     "memory": "peak memory of a run and of an annotation against the number of events",
     "sherpa": "inside Sherpa: its own mapping and the flow at equal training budgets; pulls with --pulls",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",

@@ -1,6 +1,7 @@
 """The loop: supervised evaluation, buffers of points, integration with frozen samplers, vegas' interface."""
 
 from mcbridge.integration.allocation import allocate, split
+from mcbridge.integration.chunks import CHUNK, Accumulator, Chunk, ChunkMap, ChunkSums
 from mcbridge.integration.guard import Failure, FailureLog, Guard, evaluate
 from mcbridge.integration.integral import ChannelResult, Integral, IterationResult
 from mcbridge.integration.integrate import fresh_weights, integrate
@@ -9,7 +10,12 @@ from mcbridge.integration.restratify import restratify
 from mcbridge.integration.samples import Samples
 
 __all__ = [
+    "CHUNK",
+    "Accumulator",
     "ChannelResult",
+    "Chunk",
+    "ChunkMap",
+    "ChunkSums",
     "Failure",
     "FailureLog",
     "Guard",

@@ -30,7 +30,7 @@ from mcbridge.unweighting import UnweightedChunk
 
 if TYPE_CHECKING:
     from plugin.run.folder import RunFolder
-    from plugin.run.pipeline import State
+    from plugin.run.state import State
 
 __all__ = ["Record", "learn_replicas", "make_record", "write_surrogate"]
 

@@ -14,7 +14,6 @@ import numpy as np
 from mcbridge.errors import UserError
 from mcbridge.integrands.protocol import Array, Integrand
 from mcbridge.integration import Guard, Samples, allocate, split
-from mcbridge.integration.integrate import draw_samples
 from mcbridge.random import Streams
 from mcbridge.samplers import ChannelWeights, Sampler
 from mcbridge.samplers.smooth import smooth_sampler
@@ -29,6 +28,7 @@ from plugin.training.losses import Loss, loss_by_name
 from plugin.training.measures import Moments
 from plugin.training.mixture import choose_eps, learned_tables, tuned_tables
 from plugin.training.optimise import Best, DivergedError, Optimiser, held_out_moments, parameters_of, run_stage
+from plugin.training.request import Request
 from plugin.training.result import TrainingResult, TrainingStatus
 from plugin.training.reverse import Differentiable, differentiable, run_reverse_stage
 
@@ -127,6 +127,7 @@ class _Training:
         self.spent = self.done = self.planned = 0
         self.best_rsd = np.inf
         self.far = False
+        self.asked: Request | None = None
 
     def run(self) -> TrainingResult:
         """All stages."""
@@ -141,6 +142,9 @@ class _Training:
             with np.errstate(over="ignore", invalid="ignore"):
                 return self._optimise()
         except DivergedError as failure:
+            if self.asked is not None:  # paid for already
+                asked, self.asked = self.asked, None
+                self._take(asked)
             return self._vegas(str(failure))
 
     def _vegas(self, reason: str) -> TrainingResult:
@@ -178,7 +182,10 @@ class _Training:
         for index in range(len(shares)):
             if index:
                 self._learn_channel_weights(flow, best, config.training_eps)
-                self._draw(flow, best, index, int(counts[index - 1]))
+                if self.asked is None:
+                    self.asked = self._ask(flow, best, index, int(counts[index - 1]))
+                asked, self.asked = self.asked, None
+                self._take(asked)
                 beta = self.buffer.flatten(least)
             if np.any(beta < 1.0):
                 log.info("round %d: the target is flattened, exponents %s", index, np.array2string(beta, precision=3))
@@ -190,7 +197,12 @@ class _Training:
             if reverse is not None:
                 self._reverse_stage(optimiser, reverse, best, generator)
                 continue
-            early = self._stage("density", optimiser, loss, planned - optimiser.done, best, generator)
+            steps = planned - optimiser.done
+            ahead = round(config.ahead * steps) if index < len(shares) - 1 else 0
+            early = self._stage("density", optimiser, loss, steps - ahead, best, generator)
+            if ahead:  # the next points are evaluated while the training goes on with those that are there
+                self.asked = self._ask(flow, best, index + 1, int(counts[index]))
+                early = early or self._stage("density", optimiser, loss, ahead, best, generator)
             optimiser.done = planned  # the schedule goes on as if the stage had not ended early
             if early and index < len(shares) - 1:
                 optimiser.restart(best.parameters)
@@ -290,8 +302,8 @@ class _Training:
         if self.on_progress is not None:
             self.on_progress(status)
 
-    def _draw(self, flow: Flow, best: Best, index: int, n: int) -> None:
-        """New points from the mixture as it is."""
+    def _ask(self, flow: Flow, best: Best, index: int, n: int) -> Request:
+        """Ask for new points from the mixture as it is."""
         channels = self.space.channels
         eps = np.full(channels, self.config.training_eps)
         state = FrozenFlow(flow.spec, best.parameters.copy(), [table.copy() for table in self.tables], eps)
@@ -299,25 +311,20 @@ class _Training:
         sampler = state.sampler(self.base, None, {})
         _, moments = self._choose_eps(flow, best)
         shares = allocate(np.array([found.sigma for found in moments]), 0.3) * np.array(self.base.active)
+        return Request(
+            self.integrand, sampler, split(n, shares), self.streams, index, state, self.guard, self.config.threads
+        )
+
+    def _take(self, asked: Request) -> None:
+        """Take in the points that were asked for."""
         parts = []
-        for channel, count in enumerate(split(n, shares)):
-            for part, _ in draw_samples(
-                self.integrand,
-                sampler,
-                channel,
-                int(count),
-                self.streams,
-                "training",
-                index,
-                self.guard,
-                self.config.threads,
-            ):
-                parts.append(replace(part, channel_weight=None))
-                self.spent += len(part)
-                self._report("points", nan, None)
+        for part in asked.points():
+            parts.append(replace(part, channel_weight=None))
+            self.spent += len(part)
+            self._report("points", nan, None)
         if parts:
-            generator = self.streams.generator("training held out", iteration=index)
-            self.buffer.add(Samples.concatenate(parts), state, generator)
+            generator = self.streams.generator("training held out", iteration=asked.index)
+            self.buffer.add(Samples.concatenate(parts), asked.state, generator)
             self.buffer.set_channel_weights(self.weights)
 
     def _choose_eps(self, flow: Flow, best: Best) -> tuple[Array, list[Moments]]:
