@@ -10,6 +10,7 @@ BENCHMARKS = {
     "toys": "Bayesian flow on toy densities whose uncertainty has a known shape",
     "efficiency": "relative standard deviation and unweighting efficiency at equal amplitude evaluations",
     "training": "what each part of the training recipe is worth",
+    "pairs": "independent trainings: do they differ by what their uncertainty bands say",
     "annotation": "binnis annotate where the exact density is known: coverage and speed",
     "memory": "peak memory of a run and of an annotation against the number of events",
     "sherpa": "inside Sherpa: its own mapping and the flow at equal training budgets; pulls with --pulls",
