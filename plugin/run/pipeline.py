@@ -21,6 +21,7 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Sampler, drop_channels, survey
 from plugin.card import Card, dump_card
 from plugin.choice import Decision, Figures, Goal, decide, decide_early, measured_figures
+from plugin.report.run import end_of_run
 from plugin.run.events import MOST_KEPT, write_events
 from plugin.run.folder import RunFolder
 from plugin.run.process import build_process
@@ -152,6 +153,7 @@ def _stages(state: State, folder: RunFolder, pinned: str | None, reused: Sampler
         events = _timed(state, "unweighting", lambda s: write_events(s, folder, sampler, integral, choice))
     content = summary(state, integral, choice, events)
     folder.write("summary.json", content)
+    end_of_run(folder.path, content, integral)
     return RunResult(folder.path, integral, choice, content)
 
 
@@ -178,7 +180,7 @@ def survey_stage(state: State) -> None:
 
 
 def decision_stage(state: State, pinned: str | None) -> Decision:
-    """Flow or VEGAS, training included where it may pay; sets ``flow`` of the state."""
+    """Flow or VEGAS, training included where it may pay; sets ``flow`` and ``training`` of the state."""
     card = state.card
     assert state.vegas is not None
     assert state.points is not None
@@ -223,6 +225,7 @@ def _after_training(state: State, vegas: Figures, goal: Goal, pinned: str | None
         "evaluations": trained.evaluations,
         "diverged": trained.diverged,
         "reason": trained.reason,
+        "history": [look.as_json() for look in trained.history],
     }
     if trained.diverged:
         reason = f"the training of the flow diverged ({trained.reason}); VEGAS takes over"
