@@ -45,12 +45,15 @@ class Axis:
         """Major and minor ticks; about ``wanted`` major ones."""
         if self.log:
             return self._log_ticks(wanted)
-        step = _nice((self.high - self.low) / max(wanted, 1))
-        parts = 4 if str(f"{step:e}")[0] == "2" else 5
-        minor = step / parts
-        first, last = math.ceil(self.low / minor - 1e-9), math.floor(self.high / minor + 1e-9)
-        places = range(first, last + 1)
-        return [i * minor for i in places if i % parts == 0], [i * minor for i in places if i % parts]
+        while True:
+            step = _nice((self.high - self.low) / max(wanted, 1))
+            parts = 4 if f"{step:e}"[0] == "2" else 5
+            minor = step / parts
+            places = range(math.ceil(self.low / minor - 1e-9), math.floor(self.high / minor + 1e-9) + 1)
+            major = [i * minor for i in places if i % parts == 0]
+            if len(major) > 1:
+                return major, [i * minor for i in places if i % parts]
+            wanted += 1
 
     def _log_ticks(self, wanted: int) -> tuple[list[float], list[float]]:
         first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)

@@ -47,7 +47,7 @@ class Comparison:
         reference, candidate: (bins,), shares of the cross section.
         reference_error, candidate_error: (bins,), their standard errors.
         chi2, dof, p_chi2: of the difference, with all correlations.
-        ks, p_ks: largest distance of the cumulative distributions; None for categories.
+        ks, p_ks, ks_at: largest distance of the cumulative distributions and where it is; None for categories.
         categories: names of the bins where the observable names classes.
         note: why there is no test.
     """
@@ -63,6 +63,7 @@ class Comparison:
     p_chi2: float | None = None
     ks: float | None = None
     p_ks: float | None = None
+    ks_at: float | None = None
     categories: tuple[str, ...] = ()
     note: str = ""
     band: Array | None = field(default=None, repr=False)
@@ -93,6 +94,7 @@ class Comparison:
             "p_chi2": self.p_chi2,
             "ks": self.ks,
             "p_ks": self.p_ks,
+            "ks_at": self.ks_at,
             "note": self.note,
         }
 
@@ -136,7 +138,8 @@ def compare(name: str, reference: WeightedSample, candidate: WeightedSample) -> 
         found.edges = np.arange(len(joined) + 1, dtype=np.float64)
     else:
         # Bins with too few points for a Gaussian are joined for this test as well: its null distribution is Gaussian.
-        found.ks, found.p_ks = _kolmogorov_smirnov(parts)
+        found.ks, found.p_ks, place = _kolmogorov_smirnov(parts)
+        found.ks_at = float(edges[place + 1])
     return found
 
 
@@ -281,23 +284,25 @@ def _normals() -> npt.NDArray[np.float32]:
     return np.random.default_rng(20_210_415).standard_normal((_SIMULATIONS, FINE), dtype=np.float32)
 
 
-def _kolmogorov_smirnov(parts: list[_Histogram]) -> tuple[float | None, float | None]:
-    """Largest distance of the cumulative distributions, and its probability for weighted points.
+def _kolmogorov_smirnov(parts: list[_Histogram]) -> tuple[float | None, float | None, int]:
+    """Largest distance of the cumulative distributions, its probability for weighted points, and its bin.
 
     The distances under equal distributions are simulated: normal deviates with the covariance of the cumulative
     histograms, from which the usual formula follows for unweighted points.
     """
     starts, groups = _join(parts, 25.0, 1)
     if len(starts) < 3:
-        return None, None
+        return None, None, 0
     shapes = [part.merged(groups, len(starts)).shape() for part in parts]
     difference = np.cumsum(shapes[1][0] - shapes[0][0])
     covariance = np.cumsum(np.cumsum(shapes[0][1] + shapes[1][1], axis=0), axis=1)
-    distance = float(np.max(np.abs(difference)))
+    place = int(np.argmax(np.abs(difference)))
+    distance = float(abs(difference[place]))
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
     simulated = np.max(np.abs(_normals()[:, : len(starts)] @ root.T), axis=1).astype(np.float64)
-    return distance, tail_probability(distance, simulated, float(np.max(np.diag(covariance))))
+    last = int(np.flatnonzero(groups == place)[-1])
+    return distance, tail_probability(distance, simulated, float(np.max(np.diag(covariance)))), last
 
 
 def tail_probability(value: float, simulated: Array, variance: float) -> float:

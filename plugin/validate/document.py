@@ -366,7 +366,8 @@ def _distributions(comparisons: list[Comparison], found: Validation) -> Section 
         "Distributions",
         [
             f"Shapes of {labels[0]} (line) and {labels[1]} (points) with their ratio; the blue band is the standard"
-            f" error of {labels[0]}. u1, u2, ... are the coordinates of the unit hypercube."
+            f" error of {labels[0]}."
+            + (" u1, u2, ... are the coordinates of the unit hypercube." if found.vegas is not None else "")
         ],
         plots=plots,
     )

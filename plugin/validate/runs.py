@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from plugin.validate.distribution import Comparison
 from plugin.validate.event_files import common_samples, read_events
 from plugin.validate.performance import Measured, chosen, performance
 from plugin.validate.result import Account, Validation
-from plugin.validate.two_samplers import Agreement, compare_columns, compare_samplers
+from plugin.validate.two_samplers import Agreement, StageReport, compare_columns, compare_samplers
 from plugin.validate.verdict import Test, family, judge, pull_test
 
 __all__ = ["DEFAULT_POINTS", "validate_card", "validate_run"]
@@ -73,15 +74,9 @@ def validate_card(card: Card, points: int, command: str, quiet: bool = False) ->
         spent = process.evaluations
         flow = state.flow
         learn_replicas(state, flow, flow)
-        clock = time.process_time()
         streams = Streams(card.seed)
         report = progress.stages()
-        found = survey(
-            process, spent, streams, increments=card.survey.increments, guard=state.guard, purpose="survey alone",
-            on_progress=lambda done, planned: report("Survey (VEGAS alone)", done, planned),
-        )  # fmt: skip
-        vegas = found.sampler
-        vegas_seconds = time.process_time() - clock
+        vegas, vegas_seconds = _survey_alone(process, card, spent, streams, state.guard, report)
         agreement = compare_samplers(
             process, vegas, flow, points, streams, guard=state.guard, threads=card.threads, on_progress=report
         )
@@ -98,7 +93,10 @@ def validate_card(card: Card, points: int, command: str, quiet: bool = False) ->
 
 
 def validate_run(folder: Path, points: int, command: str, quiet: bool = False, seed: int | None = None) -> Validation:
-    """Validate a finished run: its sampler against its VEGAS maps on fresh points, and its event file against VEGAS.
+    """Validate a finished run: its sampler and its event file against VEGAS on fresh points.
+
+    VEGAS is adapted anew, with as many evaluations as the run has spent on survey and training, so that nothing of the
+    run enters the reference.
 
     Arguments:
         folder: with ``card.yaml``, ``sampler.mcb``, ``summary.json`` and, if events were written, ``events.lhe.gz``.
@@ -124,9 +122,13 @@ def validate_run(folder: Path, points: int, command: str, quiet: bool = False, s
     guard = Guard(max_failure_fraction=card.failures.fraction)
     with Progress(quiet) as progress:
         report = progress.stages()
-        labels = ("vegas", "flow") if stored.has_flow else ("vegas", "vegas, again")
+        spent = card.survey.evaluations
+        if stored.has_flow:
+            spent += card.choice.evaluations + (summary.get("training") or {}).get("evaluations", 0)
+        vegas, vegas_seconds = _survey_alone(process, card, spent, streams, guard, report)
+        labels = ("vegas", "flow" if stored.has_flow else "vegas of the run")
         agreement = compare_samplers(
-            process, stored.vegas(), stored, points, streams, labels=labels, guard=guard, threads=card.threads,
+            process, vegas, stored, points, streams, labels=labels, guard=guard, threads=card.threads,
             on_progress=report,
         )  # fmt: skip
         _add_run(agreement, summary)
@@ -134,15 +136,32 @@ def validate_run(folder: Path, points: int, command: str, quiet: bool = False, s
             _add_events(agreement, events, report)
         title = f"{card.process.name}: run {folder.name}"
         result = _finish(title, command, card, process, agreement, stored if stored.has_flow else None, guard)
+        stages = summary.get("cpu_seconds_by_stage") or {}
+        if stored.has_flow and "survey" in stages and "training" in stages:
+            result.training_seconds = float(stages["training"])
+            result.accounts = _accounts(
+                process, vegas, result, streams, guard, card.threads, spent, vegas_seconds,
+                float(stages["survey"] + stages["training"]), report,
+            )  # fmt: skip
+            agreement.notes.append("CPU time of survey and training of the flow: as the run has recorded it")
     result.cross_sections.append(
         (f"run ({summary['sampler']})", summary["cross_section_pb"], summary["cross_section_error_pb"])
     )
     result.history = _history(summary.get("training") or {})
-    seconds = (summary.get("cpu_seconds_by_stage") or {}).get("training")
-    if seconds is not None and stored.has_flow:
-        result.training_seconds = float(seconds)
     result.seconds = time.monotonic() - start
     return result
+
+
+def _survey_alone(
+    process: Metered, card: Card, evaluations: int, streams: Streams, guard: Guard, report: StageReport
+) -> tuple[Sampler, float]:
+    """VEGAS adapted with all evaluations, and the CPU time of that [s]."""
+    clock = time.process_time()
+    found = survey(
+        process, evaluations, streams, increments=card.survey.increments, guard=guard, purpose="survey alone",
+        on_progress=partial(report, "Survey (VEGAS alone)"),
+    )  # fmt: skip
+    return found.sampler, time.process_time() - clock
 
 
 def _state(card: Card, process: Metered, progress: Progress) -> State:
@@ -247,7 +266,7 @@ def _accounts(
     spent: int,
     vegas_seconds: float,
     flow_seconds: float,
-    report: Any,
+    report: StageReport,
 ) -> list[Account]:
     """Both samplers at equal evaluations, and VEGAS with the CPU time that the flow has taken in all."""
     assert result.vegas is not None
@@ -266,7 +285,7 @@ def _accounts(
     clock = time.process_time()
     integral = integrate(
         process, vegas, more, 10, streams, purpose="validate equal time", guard=guard, threads=threads,
-        on_progress=lambda done, planned: report("VEGAS, equal time", done, planned),
+        on_progress=partial(report, "VEGAS, equal time"),
     )  # fmt: skip
     cpu = vegas_seconds + time.process_time() - clock
     short = " (at most)" if accounts[1].cpu_seconds - vegas_seconds > _LONGEST else ""
@@ -291,11 +310,11 @@ def _add_run(agreement: Agreement, summary: dict[str, Any]) -> None:
     _extend(agreement, [test], [])
 
 
-def _add_events(agreement: Agreement, path: Path, report: Any) -> None:
+def _add_events(agreement: Agreement, path: Path, report: StageReport) -> None:
     """The event file of a run against VEGAS on fresh points."""
     points = agreement.reference
     assert points is not None
-    sample = read_events(path, on_progress=lambda done, size: report(f"Reading {path.name}", done, size))
+    sample = read_events(path, on_progress=partial(report, f"Reading {path.name}"))
     if len(sample.parts) != 1:
         agreement.notes.append(f"{path.name} has several final states and is not compared with the points")
         return

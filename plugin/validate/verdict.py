@@ -146,7 +146,8 @@ def family(
         if found.p_chi2 is not None:
             tests.append(Test(found.name, "chi2", f"{found.chi2:.1f}/{found.dof}", found.p_chi2, found.worst_bin))
         if found.p_ks is not None and found.ks is not None:
-            tests.append(Test(found.name, "KS", f"{found.ks:.2e}", found.p_ks))
+            where = "" if found.ks_at is None else f"at {found.ks_at:.4g}"
+            tests.append(Test(found.name, "KS", f"{found.ks:.2e}", found.p_ks, where))
     if classifier is not None:
         where = ", ".join(classifier.most_different)
         tests.append(
