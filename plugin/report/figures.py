@@ -49,7 +49,7 @@ def _below(plot: Plot) -> float:
     if plot.categories:
         longest = max(len(name) for name in plot.categories)
         return 14.0 + 0.62 * _CHARACTER * min(longest, 24) + (14.0 if plot.x else 0.0)
-    return 42.0 if plot.x else 24.0
+    return 45.0 if plot.x else 27.0
 
 
 def _panel(panel: Panel, plot: Plot, across: Axis, top: float, bottom: float, last: bool) -> list[str]:
@@ -190,10 +190,10 @@ def _horizontal_ticks(across: Axis, plot: Plot, top: float, bottom: float, last:
     for value, text in zip(major, texts, strict=True):
         # At the ends a label must stay within the picture.
         x = min(max(across(value), _CHARACTER * len(text) / 2.0), _WIDTH - _CHARACTER * len(text) / 2.0)
-        parts.append(_text(x, bottom + 15.0, text, "middle"))
+        parts.append(_text(x, bottom + 18.0, text, "middle"))
     if plot.x:
         name = f"{plot.x}  {factor}" if factor else plot.x
-        parts.append(_text(across.end, bottom + 33.0, name, "end"))
+        parts.append(_text(across.end, bottom + 36.0, name, "end"))
     return parts
 
 
