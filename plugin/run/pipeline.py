@@ -52,6 +52,9 @@ class RunResult:
     decision: Decision
     summary: dict[str, Any]
 
+    def _repr_html_(self) -> str:
+        return self.decision._repr_html_() + self.integral._repr_html_()
+
 
 @dataclass
 class State:
