@@ -1,8 +1,8 @@
 """From which amplitude cost on a flow pays: CPU time to 100,000 unweighted events, everything included.
 
-An artificial cost is added to every evaluation of the amplitude, in the books only: the meter counts it, the automatic
-choice sees it, and the total is measured CPU time plus evaluations times cost. For every seed vegas runs once (its
-points do not depend on the cost), and auto once for each cost.
+An artificial cost is added to every evaluation of the amplitude, in the books only: the total is measured CPU time plus
+evaluations times cost. The price changes what is decided and nothing else (the same seed draws the same points), so
+that every part of a run is done once for a seed and enters the totals of all prices whose decisions ask for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -20,29 +20,63 @@ from mcbridge.integrands import Array, Evaluation, Integrand
 from mcbridge.integrands.metered import Metered
 from mcbridge.integration import Guard, integrate
 from mcbridge.random import Streams
+from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, largest_weights, unweight_points
 from plugin.card import Card
-from plugin.run.pipeline import State, decision_stage, survey_stage
+from plugin.choice import Figures, Goal, decide, decide_early
+from plugin.run.pipeline import State, decision_stage, survey_stage, training_config
 from plugin.run.progress import Progress
+from plugin.training.cost import estimate_training_seconds
 
 __all__ = ["add_arguments", "run"]
 
 COSTS = (0.0, 1.0, 10.0, 100.0, 1000.0)
-LONGEST = 30.0  # CPU seconds of an unweighting after which the rest is extrapolated
+LONGEST = 10.0  # CPU seconds of an unweighting after which the rest is extrapolated
+DEAR = 1.0  # seconds an evaluation, at which every flow is trained
 
 
 class Priced(Metered):
     """An integrand whose evaluations cost ``price`` seconds more in the books."""
 
-    def __init__(self, integrand: Integrand, price: float) -> None:
+    def __init__(self, integrand: Integrand) -> None:
         super().__init__(integrand)
-        self.price = price
+        self.price = 0.0
 
     def __call__(self, u: Array, channel: int) -> Evaluation:
         """Evaluate, and add the price."""
         found = super().__call__(u, channel)
         self.cpu_seconds += self.price * len(u)
         return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part of a run took, the price of its evaluations left out."""
+
+    cpu_seconds: float
+    evaluations: int
+    extrapolated: bool = False
+
+    def __add__(self, other: Part) -> Part:
+        return Part(
+            self.cpu_seconds + other.cpu_seconds,
+            self.evaluations + other.evaluations,
+            self.extrapolated or other.extrapolated,
+        )
+
+    def total(self, price: float) -> float:
+        """Seconds, at a price of an evaluation."""
+        return self.cpu_seconds + price * self.evaluations
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """auto and vegas at one price and seed: seconds, the sampler that auto chose, and whether time was extrapolated."""
+
+    auto: float
+    vegas: float
+    chosen: str
+    extrapolated: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,28 +94,31 @@ def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     rows: list[list[Any]] = []
     content: dict[str, Any] = {}
+    costs = arguments.cost or COSTS
     for name in arguments.case or CASES:
         content[name] = {}
-        seeds = range(1, arguments.pairs + 1)
-        plain = [_run(CASES[name].build(), 0.0, "vegas", arguments.events, seed) for seed in seeds]
-        for cost in arguments.cost or COSTS:
-            priced = [_run(CASES[name].build(), cost * 1e-6, "auto", arguments.events, seed) for seed in seeds]
-            seconds = {
-                sampler: [run.cpu_seconds + cost * 1e-6 * run.evaluations for run in runs]
-                for sampler, runs in (("auto", priced), ("vegas", plain))
-            }
-            taken = [run.sampler for run in priced]
-            auto, vegas = median(seconds["auto"]), median(seconds["vegas"])
-            within = median(a - 1.05 * v - 2.0 for a, v in zip(seconds["auto"], seconds["vegas"], strict=True)) <= 0.0
-            ratio = median(a / v for a, v in zip(seconds["auto"], seconds["vegas"], strict=True))
-            chosen = ", ".join(sorted(set(taken)))
-            if any(run.extrapolated for run in (*plain, *priced)):
+        found = []
+        for seed in range(1, arguments.pairs + 1):
+            found.append(_pair(CASES[name].build(), [cost * 1e-6 for cost in costs], arguments.events, seed))
+            done = ", ".join(f"{c:g} us: {o.auto:.3g}/{o.vegas:.3g} s" for c, o in zip(costs, found[-1], strict=True))
+            print(f"{name}, seed {seed}: {done}", file=sys.stderr, flush=True)
+        for index, cost in enumerate(costs):
+            pairs = [outcomes[index] for outcomes in found]
+            auto, vegas = median(p.auto for p in pairs), median(p.vegas for p in pairs)
+            within = median(p.auto - 1.05 * p.vegas - 2.0 for p in pairs) <= 0.0
+            ratio = median(p.auto / p.vegas for p in pairs)
+            chosen = ", ".join(sorted({p.chosen for p in pairs}))
+            if any(p.extrapolated for p in pairs):
                 chosen += " (extrapolated)"
-            done = f"{name}, {cost:g} us: auto {auto:.3g} s ({chosen}), vegas {vegas:.3g} s"
-            print(done, file=sys.stderr, flush=True)
-            first = cost == (arguments.cost or COSTS)[0]
-            rows.append([name if first else "", f"{cost:g}", auto, vegas, ratio, chosen, "yes" if within else "no"])
-            content[name][f"{cost:g}"] = {**seconds, "ratio": ratio, "chosen": taken, "within_bound": within}
+            first = name if index == 0 else ""
+            rows.append([first, f"{cost:g}", auto, vegas, ratio, chosen, "yes" if within else "no"])
+            content[name][f"{cost:g}"] = {
+                "auto": [p.auto for p in pairs],
+                "vegas": [p.vegas for p in pairs],
+                "ratio": ratio,
+                "chosen": [p.chosen for p in pairs],
+                "within_bound": within,
+            }
     print_table(
         f"CPU seconds to {arguments.events} unweighted events, median of {arguments.pairs} pairs",
         ["case", "us/amplitude", "auto", "vegas", "ratio", "chosen", "<= 1.05 vegas + 2 s"],
@@ -90,42 +127,87 @@ def run(arguments: argparse.Namespace) -> None:
     store(arguments.json, content)
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one run took, the price of its evaluations left out, the sampler, and whether it was stopped early."""
+class _Clock:
+    """Cuts a run into parts."""
 
-    cpu_seconds: float
-    evaluations: int
-    sampler: str
-    extrapolated: bool = False
+    def __init__(self, process: Metered) -> None:
+        self.process = process
+        self.start, self.evaluations = time.process_time(), process.evaluations
+
+    def part(self) -> Part:
+        """What was done since the last part."""
+        now, evaluations = time.process_time(), self.process.evaluations
+        found = Part(now - self.start, evaluations - self.evaluations)
+        self.start, self.evaluations = now, evaluations
+        return found
 
 
-def _run(integrand: Integrand, price: float, sampler: str, events: int, seed: int) -> Run:
-    """From nothing to unweighted points, as ``binnis run`` does it."""
-    card = Card.model_validate({"events": events, "sampler": sampler, "seed": seed, "threads": 1})
-    priced = Priced(integrand, price)
-    streams, guard = Streams(seed), Guard()
-    start = time.process_time()
-    state = State(card, priced, streams, guard, Progress(quiet=True))
+def _pair(integrand: Integrand, prices: list[float], events: int, seed: int) -> list[Outcome]:
+    """auto and vegas at every price, from nothing to unweighted points, as ``binnis run`` does it."""
+    card = Card.model_validate({"events": events, "seed": seed, "threads": 1})
+    process = Priced(integrand)
+    state = State(card, process, Streams(seed), Guard(), Progress(quiet=True))
+    clock = _Clock(process)
     survey_stage(state)
-    choice = decision_stage(state, None)
-    chosen = state.flow if choice.sampler == "flow" else state.vegas
-    assert chosen is not None
+    assert state.vegas is not None
+    assert state.points is not None
+    start = clock.part()
+    figures, _ = state.figures(state.vegas, "choice vegas")
+    untrained = start + clock.part()
+    with_vegas = _generate(process, state.vegas, card, seed)
+    goal = Goal(card.events, card.integration.evaluations)
+    points = (len(state.points) + card.training.evaluations) // process.channels
+    seconds = estimate_training_seconds(process.dim, points, training_config(card))
+    paid = card.training.evaluations + card.choice.evaluations
+    early = [decide_early(_dearer(figures, price), goal, seconds, paid) is not None for price in prices]
+    trained = with_flow = with_vegas
+    measured: dict[str, Figures] = {}
+    if not all(early):
+        process.price = DEAR
+        clock = _Clock(process)
+        decision = decision_stage(state, None)  # measures vegas once more, on the same points
+        trained = start + clock.part()
+        process.price = 0.0
+        measured = {name: _dearer(found, -DEAR) for name, found in decision.figures.items()}
+        if "flow" in measured:
+            assert state.flow is not None
+            with_flow = _generate(process, state.flow, card, seed)
+    outcomes = []
+    for price, stopped in zip(prices, early, strict=True):
+        part, chosen = untrained + with_vegas, "vegas"
+        if not stopped:
+            if "flow" in measured:
+                chosen = decide(_dearer(measured["vegas"], price), _dearer(measured["flow"], price), goal).sampler
+            part = trained + (with_flow if chosen == "flow" else with_vegas)
+        plain = untrained + with_vegas
+        outcomes.append(Outcome(part.total(price), plain.total(price), chosen, part.extrapolated or plain.extrapolated))
+    return outcomes
+
+
+def _dearer(figures: Figures, price: float) -> Figures:
+    return replace(figures, seconds_per_point=figures.seconds_per_point + price)
+
+
+def _generate(process: Metered, sampler: Sampler, card: Card, seed: int) -> Part:
+    """Integration and unweighting."""
+    streams, guard, clock = Streams(seed), Guard(), _Clock(process)
     n = card.integration.evaluations
-    trials = integrate(priced, chosen, n, 10, streams, purpose="integration", guard=guard, keep=True).samples
+    trials = integrate(process, sampler, n, 10, streams, purpose="integration", guard=guard, keep=True).samples
     assert trials is not None
-    weights = [trials.event_weights[trials.channel == channel] for channel in range(priced.channels)]
+    weights = [trials.event_weights[trials.channel == channel] for channel in range(process.channels)]
     w_max = largest_weights(weights, Quantile(1e-3), streams.generator("largest weight policy"))
-    before, evaluated = time.process_time(), priced.evaluations
-    stream = unweight_points(priced, chosen, w_max, events, streams, guard=guard, max_trials=10**10, trials=trials)
-    made = 0
+    integrated = clock.part()
+    begin, made, used = time.process_time(), 0, process.evaluations
+    stream = unweight_points(
+        process, sampler, w_max, card.events, streams, guard=guard, max_trials=10**10, trials=trials
+    )
     for part in stream:
         made += len(part.weight)
-        if made < events and time.process_time() - before > LONGEST:
+        if made < card.events and time.process_time() - begin > LONGEST:
             # What is left takes as long in proportion; the stored trials are used up by then.
-            done = made / events
-            seconds, points = time.process_time() - before, priced.evaluations - evaluated
-            return Run(before - start + seconds / done, evaluated + round(points / done), choice.sampler, True)
-    if made < events:
-        raise RuntimeError(f"{made} events were made instead of {events}")
-    return Run(time.process_time() - start, priced.evaluations, choice.sampler)
+            share = made / card.events
+            spent, evaluated = time.process_time() - begin, process.evaluations - used
+            return integrated + Part(spent / share, round(evaluated / share), True)
+    if made < card.events:
+        raise RuntimeError(f"{made} events were made instead of {card.events}")
+    return integrated + clock.part()

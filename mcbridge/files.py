@@ -14,8 +14,13 @@ __all__ = ["atomic", "write_text"]
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name once the block has ended without an error.
+
+    Arguments:
+        path: of the file.
+        durable: whether the content is on the disk before the name is, as a power failure demands; a process that ends
+            loses nothing either way.
 
     Raises:
         UserError: the folder does not exist or is read-only, or the disk is full; nothing is left behind.
@@ -27,8 +32,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        if durable:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcbridge.errors import UserError
-from mcbridge.integrands.function import ComponentEvaluation
 from mcbridge.integrands.protocol import Array, IntArray, Integrand
 from mcbridge.integration.allocation import allocate, split
-from mcbridge.integration.guard import Guard, evaluate
+from mcbridge.integration.chunks import CHUNK, Accumulator, Chunk, ChunkMap, Plan, draw_chunk, in_process
+from mcbridge.integration.guard import Guard
 from mcbridge.integration.integral import (
     ChannelResult,
     Integral,
@@ -25,71 +26,10 @@ from mcbridge.random import Streams
 if TYPE_CHECKING:
     from mcbridge.samplers.sampler import Sampler
 
-__all__ = ["CHUNK", "Accumulator", "draw_samples", "fresh_weights", "integrate", "run_iteration"]
-
-CHUNK = 65536
-"""Largest number of points evaluated at once."""
+__all__ = ["CHUNK", "Accumulator", "draw_samples", "fresh_weights", "integrate"]
 
 # Two points are the least that give a variance.
 _MINIMUM_POINTS = 2
-
-
-@dataclass
-class Accumulator:
-    """Streaming sums of the weights of one channel, shifted by the first chunk's mean against cancellation.
-
-    Attributes:
-        size: number of components of the integrand.
-        n: number of points.
-    """
-
-    size: int = 1
-    n: int = 0
-    absolute_sum: float = 0.0
-    maximum: float = 0.0
-    mean: Array = field(default_factory=lambda: np.zeros(1))
-    squares: Array = field(default_factory=lambda: np.zeros((1, 1)))
-
-    def add(self, weights: Array) -> None:
-        """Take in ``weights`` (n, size), the first column being the one that was adapted to."""
-        n = len(weights)
-        if n == 0:
-            return
-        mean = np.mean(weights, axis=0)
-        deviation = weights - mean
-        self.merge(n, mean, deviation.T @ deviation)
-        first = np.abs(weights[:, 0])
-        self.absolute_sum += float(np.sum(first))
-        self.maximum = max(self.maximum, float(np.max(first)))
-
-    def merge(self, n: int, mean: Array, squares: Array) -> None:
-        """Join sums of ``n`` further points: their mean (size,) and sum of squared deviations (size, size)."""
-        if self.n == 0:
-            self.n, self.mean, self.squares, self.size = n, mean, squares, len(mean)
-            return
-        total = self.n + n
-        difference = mean - self.mean
-        self.mean = self.mean + difference * (n / total)
-        self.squares = self.squares + squares + np.outer(difference, difference) * (self.n * n / total)
-        self.n = total
-
-    def join(self, other: Accumulator) -> None:
-        """Join the points of another accumulator."""
-        if other.n:
-            self.merge(other.n, other.mean, other.squares)
-            self.absolute_sum += other.absolute_sum
-            self.maximum = max(self.maximum, other.maximum)
-
-    @property
-    def covariance(self) -> Array:
-        """(size, size), covariance of the components of one point."""
-        covariance: Array = self.squares / (self.n - 1) if self.n > 1 else np.zeros_like(self.squares)
-        return covariance
-
-    @property
-    def sigma(self) -> float:
-        """Standard deviation of one weight."""
-        return float(np.sqrt(self.covariance[0, 0]))
 
 
 def draw_samples(
@@ -111,25 +51,8 @@ def draw_samples(
     """
     guard = Guard() if guard is None else guard
     for chunk, start in enumerate(range(0, n, CHUNK)):
-        size = min(CHUNK, n - start)
         generator = streams.generator(purpose, channel, iteration, chunk)
-        u, density = sampler.draw(channel, size, generator, threads)
-        evaluation = evaluate(integrand, u, channel, guard)
-        alpha = sampler.alpha(evaluation)
-        channel_weight = None if alpha is None else np.ascontiguousarray(alpha[:, channel])
-        samples = Samples(
-            u,
-            np.full(size, channel, dtype=np.int64),
-            evaluation.weight,
-            density,
-            evaluation.alpha,
-            evaluation.features,
-            channel_weight,
-        )
-        components = evaluation.components if isinstance(evaluation, ComponentEvaluation) else None
-        values = evaluation.weight[:, None] if components is None else components
-        factor = 1.0 / density if channel_weight is None else channel_weight / density
-        yield samples, values * factor[:, None]
+        yield draw_chunk(integrand, sampler, channel, min(CHUNK, n - start), generator, guard, threads)
 
 
 def check_fit(integrand: Integrand, sampler: Sampler) -> None:
@@ -152,35 +75,13 @@ def _shares(sampler: Sampler, allocation: Sequence[float] | Array | None, floor:
     return shares
 
 
-def run_iteration(
-    integrand: Integrand,
-    sampler: Sampler,
-    counts: IntArray,
-    streams: Streams,
-    purpose: str,
-    iteration: int,
-    guard: Guard,
-    threads: int = 1,
-    keep: list[Samples] | None = None,
-    on_points: Callable[[int], None] | None = None,
-) -> list[Accumulator]:
-    """One iteration with ``counts`` (channels,) points; the sums of every channel.
-
-    ``keep`` collects the points, ``on_points`` is told how many there are in every chunk.
-    """
-    sums = []
-    for channel, n in enumerate(counts):
-        accumulator = Accumulator()
-        for samples, weights in draw_samples(
-            integrand, sampler, channel, int(n), streams, purpose, iteration, guard, threads
-        ):
-            accumulator.add(weights)
-            if keep is not None:
-                keep.append(samples)
-            if on_points is not None:
-                on_points(len(samples))
-        sums.append(accumulator)
-    return sums
+def _chunks(iteration: int, counts: IntArray, size: int) -> list[Chunk]:
+    """The chunks of one iteration with ``counts`` (channels,) points, channel by channel."""
+    return [
+        Chunk(channel, iteration, number, min(size, int(n) - start))
+        for channel, n in enumerate(counts)
+        for number, start in enumerate(range(0, int(n), size))
+    ]
 
 
 def iteration_result(sums: list[Accumulator]) -> IterationResult:
@@ -233,6 +134,9 @@ def integrate(
     keep: bool = False,
     floor: float = 0.1,
     converged: Callable[[list[IterationResult]], bool] | None = None,
+    chunk: int = CHUNK,
+    chunk_map: ChunkMap | None = None,
+    on_sums: Callable[[list[Accumulator]], None] | None = None,
 ) -> Integral:
     """Integrate with a frozen sampler; unbiased, since nothing adapts to the points that are used.
 
@@ -252,6 +156,9 @@ def integrate(
         keep: whether the points are kept in ``Integral.samples``.
         floor: share of points distributed equally over the channels.
         converged: asked after every iteration whether to stop early.
+        chunk: most points of a chunk; another size gives other points.
+        chunk_map: does the chunks somewhere else (:mod:`mcbridge.scaling`); the result does not depend on where.
+        on_sums: called with the sums of every channel so far, after every chunk.
 
     Raises:
         UserError: where the sampler does not fit the integrand, or there are too few points.
@@ -265,27 +172,45 @@ def integrate(
     needed = _MINIMUM_POINTS * int(np.sum(shares > 0.0)) * iterations
     if evaluations < needed:
         raise UserError(f"evaluations is {evaluations}; {iterations} iterations need at least {needed}")
+    if chunk < 1:
+        raise UserError(f"chunk is {chunk}; it must be at least 1")
     guard = Guard() if guard is None else guard
-    kept: list[Samples] | None = [] if keep else None
+    plan = Plan(streams, purpose, keep, threads)
+    work = in_process(integrand, sampler, guard) if chunk_map is None else chunk_map
+    kept: list[Samples] = []
     totals = [Accumulator() for _ in sampler.channels]
     results: list[IterationResult] = []
+    counts = [split(int(points), shares, _MINIMUM_POINTS) for points in split(evaluations, np.ones(iterations))]
+    pieces = [_chunks(iteration, points, chunk) for iteration, points in enumerate(counts)]
     done = 0
-
-    def report(points: int) -> None:
-        nonlocal done
-        done += points
-        if on_progress is not None:
-            on_progress(done, evaluations)
-
-    for iteration, points in enumerate(split(evaluations, np.ones(iterations))):
-        counts = split(int(points), shares, _MINIMUM_POINTS)
-        sums = run_iteration(integrand, sampler, counts, streams, purpose, iteration, guard, threads, kept, report)
-        for total, part in zip(totals, sums, strict=True):
-            total.join(part)
+    # Without a question in between, chunks of later iterations are under way while those of earlier ones are awaited.
+    everything = work(plan, chain.from_iterable(pieces)) if converged is None else None
+    for iteration in pieces:
+        sums = [Accumulator() for _ in sampler.channels]
+        found = work(plan, iteration) if everything is None else islice(everything, len(iteration))
+        for piece, part in zip(iteration, found, strict=True):
+            guard.absorb(part.failures, integrand.name)
+            sums[piece.channel].join(part.sums)
+            if part.samples is not None:
+                kept.append(part.samples)
+            done += piece.points
+            if on_progress is not None:
+                on_progress(done, evaluations)
+            if on_sums is not None:
+                on_sums(_joined(totals, sums))
+        for total, of_iteration in zip(totals, sums, strict=True):
+            total.join(of_iteration)
         results.append(iteration_result(sums))
         if converged is not None and converged(results):
             break
     return summarise(results, totals, guard, kept)
+
+
+def _joined(totals: list[Accumulator], sums: list[Accumulator]) -> list[Accumulator]:
+    joined = deepcopy(totals)
+    for total, part in zip(joined, sums, strict=True):
+        total.join(part)
+    return joined
 
 
 def fresh_weights(
@@ -298,6 +223,8 @@ def fresh_weights(
     allocation: Sequence[float] | Array | None = None,
     threads: int = 1,
     floor: float = 0.1,
+    chunk: int = CHUNK,
+    chunk_map: ChunkMap | None = None,
 ) -> Samples:
     """``n`` fresh independent points with their ``event_weights``, for benchmarks and for the choice of a sampler.
 
@@ -306,6 +233,10 @@ def fresh_weights(
     check_fit(integrand, sampler)
     guard = Guard() if guard is None else guard
     counts = split(int(n), _shares(sampler, allocation, floor), _MINIMUM_POINTS)
+    work = in_process(integrand, sampler, guard) if chunk_map is None else chunk_map
     kept: list[Samples] = []
-    run_iteration(integrand, sampler, counts, streams, purpose, 0, guard, threads, kept)
+    for part in work(Plan(streams, purpose, True, threads), _chunks(0, counts, chunk)):
+        guard.absorb(part.failures, integrand.name)
+        assert part.samples is not None  # asked for
+        kept.append(part.samples)
     return Samples.concatenate(kept)

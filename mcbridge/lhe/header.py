@@ -57,6 +57,17 @@ class Sums:
             total, largest = self.of_process.get(int(number), (0.0, 0.0))
             self.of_process[int(number)] = (total + float(np.sum(own)), max(largest, float(np.max(np.abs(own)))))
 
+    def join(self, other: Sums) -> None:
+        """Count the events of another part."""
+        self.events += other.events
+        self.total += other.total
+        self.absolute += other.absolute
+        self.squares += other.squares
+        self.negative += other.negative
+        for number, (of_other, largest_of_other) in other.of_process.items():
+            total, largest = self.of_process.get(number, (0.0, 0.0))
+            self.of_process[number] = (total + of_other, max(largest, largest_of_other))
+
 
 def normalisation(sums: Sums, info: RunInfo) -> float:
     """XWGTUP of an event of relative weight 1 [pb] (see :class:`RunInfo`, ``absolute``).

@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-__all__ = ["OutputStream", "is_compressed"]
+__all__ = ["Deflated", "OutputStream", "crc32_joined", "is_compressed"]
 
 _LEVEL = 4
 _BLOCK = 1 << 20
@@ -20,6 +22,57 @@ _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # deflate, no file name, 
 def is_compressed(path: str | Path) -> bool:
     """Whether the name of a file asks for gzip."""
     return str(path).endswith((".gz", ".gzip"))
+
+
+def crc32_joined(first: int, second: int, length: int) -> int:
+    """CRC-32 of two texts one after the other, from those of each and the length of the second.
+
+    The CRC of a text is the remainder of a polynomial over GF(2); bytes that follow multiply it by ``x^(8 length)``.
+    """
+    power, factor = 0x00800000, 0x80000000  # x^8 and 1, the lowest power in the highest bit
+    while length:
+        if length & 1:
+            factor = _product(factor, power)
+        power = _product(power, power)
+        length >>= 1
+    return _product(first, factor) ^ second
+
+
+def _product(first: int, second: int) -> int:
+    """Product of two polynomials modulo that of CRC-32, bits reversed."""
+    result = 0
+    for place in range(31, -1, -1):
+        if first >> place & 1:
+            result ^= second
+        second = second >> 1 ^ (0xEDB88320 if second & 1 else 0)
+    return result
+
+
+@dataclass
+class Deflated:
+    """A stretch of text that was compressed by itself, to be joined with others into one gzip member.
+
+    Attributes:
+        data: deflate blocks that end at a byte; or the text itself where nothing is compressed.
+        checksum: CRC-32 of the text.
+        length: of the text in bytes.
+    """
+
+    data: bytes
+    checksum: int
+    length: int
+
+    @staticmethod
+    def of(texts: Iterable[str], compressed: bool) -> Deflated:
+        """The stretch that texts make one after the other."""
+        packed: list[bytes] = []
+        checksum = length = 0
+        for text in texts:
+            data = text.encode("utf-8")
+            checksum, length = zlib.crc32(data, checksum), length + len(data)
+            blocks = range(0, len(data), _BLOCK) if compressed else ()
+            packed += [_deflate(data[start : start + _BLOCK], False) for start in blocks] if compressed else [data]
+        return Deflated(b"".join(packed), checksum, length)
 
 
 def _deflate(block: bytes, last: bool) -> bytes:
@@ -80,6 +133,20 @@ class OutputStream:
         while len(self._buffer) >= _BLOCK:
             self._compress(bytes(self._buffer[:_BLOCK]))
             del self._buffer[:_BLOCK]
+
+    def append(self, part: Deflated) -> None:
+        """Append a stretch that was compressed elsewhere (or not, as the file is)."""
+        if not self._compressed:
+            self._file.write(part.data)
+            return
+        if self._buffer:
+            self._compress(bytes(self._buffer))
+            self._buffer.clear()
+        while self._waiting:
+            self._file.write(self._waiting.popleft().result())
+        self._file.write(part.data)
+        self._checksum = crc32_joined(self._checksum, part.checksum, part.length)
+        self._length += part.length
 
     def _compress(self, block: bytes, last: bool = False) -> None:
         if self._pool is None:

@@ -10,6 +10,7 @@ from mcbridge.unweighting.unweight import (
     UnweightedChunk,
     UnweightedPoints,
     unweight,
+    unweight_elsewhere,
     unweight_points,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "overweight_share",
     "policy_named",
     "unweight",
+    "unweight_elsewhere",
     "unweight_points",
 ]

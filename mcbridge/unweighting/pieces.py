@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from mcbridge.random import Streams
 from mcbridge.unweighting.store import StoredPoints
 from mcbridge.unweighting.summary import WeightSummary
 
-__all__ = ["Drawing", "Piece", "Points", "trials_of_channels", "work"]
+__all__ = ["Drawing", "Piece", "Points", "Tried", "trials_of_channels", "work"]
 
 
 class Drawing(Protocol):
@@ -55,15 +55,11 @@ class Piece:
     threads: int = 1
 
 
-@dataclass
-class Points:
-    """What a piece of work found.
+@dataclass(kw_only=True)
+class Tried:
+    """What a piece of work amounts to.
 
     Attributes:
-        u: (n, dim), accepted points in the order of their trials.
-        channel: (n,), the channel of each.
-        weight: (n,), relative weight: the sign, times |w|/w_max where that is above 1.
-        batch: the event records, or None.
         tried: relative weights ``w/w_max`` of all trials, summed up.
         kept: relative weights of the accepted ones, summed up.
         trials_per_channel, accepted_per_channel: (channels,).
@@ -71,16 +67,45 @@ class Points:
         failures: what the integrand did wrong.
     """
 
-    u: Array
-    channel: IntArray
-    weight: Array
-    batch: EventBatch | None
     tried: WeightSummary
     kept: WeightSummary
     trials_per_channel: IntArray
     accepted_per_channel: IntArray
     stored: int
     failures: FailureLog
+
+    @property
+    def accepted(self) -> int:
+        """Number of accepted points."""
+        return int(np.sum(self.accepted_per_channel))
+
+    def first(self, n: int) -> Self:
+        """The same with the first n accepted points alone; the sums stay those of all trials."""
+        raise NotImplementedError
+
+
+@dataclass(kw_only=True)
+class Points(Tried):
+    """What a piece of work found.
+
+    Attributes:
+        u: (n, dim), accepted points in the order of their trials.
+        channel: (n,), the channel of each.
+        weight: (n,), relative weight: the sign, times |w|/w_max where that is above 1.
+        batch: the event records, or None.
+    """
+
+    u: Array
+    channel: IntArray
+    weight: Array
+    batch: EventBatch | None
+
+    def first(self, n: int) -> Self:
+        """See :class:`Tried`."""
+        if len(self.weight) <= n:
+            return self
+        batch = None if self.batch is None else select(self.batch, slice(0, n))
+        return replace(self, u=self.u[:n], channel=self.channel[:n], weight=self.weight[:n], batch=batch)
 
 
 def trials_of_channels(piece: Piece, chunk: int) -> IntArray:
@@ -143,16 +168,16 @@ def work(piece: Piece, chunk: int, stored: list[StoredPoints] | None = None) -> 
     taken.add(kept)
     of_accepted = of_trial[accepted]
     return Points(
-        u[accepted],
-        of_accepted,
-        kept,
-        _records(piece, u[accepted], of_accepted, choice[accepted]) if piece.records and len(accepted) else None,
-        tried,
-        taken,
-        counts.astype(np.int64),
-        np.bincount(of_accepted, minlength=channels).astype(np.int64),
-        0 if stored is None else sum(len(points) for points in stored),
-        guard.log,
+        u=u[accepted],
+        channel=of_accepted,
+        weight=kept,
+        batch=_records(piece, u[accepted], of_accepted, choice[accepted]) if piece.records and len(accepted) else None,
+        tried=tried,
+        kept=taken,
+        trials_per_channel=counts.astype(np.int64),
+        accepted_per_channel=np.bincount(of_accepted, minlength=channels).astype(np.int64),
+        stored=0 if stored is None else sum(len(points) for points in stored),
+        failures=guard.log,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mcbridge.integrands.protocol import Array, IntArray
-from mcbridge.unweighting.pieces import Points
+from mcbridge.unweighting.pieces import Tried
 from mcbridge.unweighting.summary import Rows, WeightSummary, table_html, table_text
 
 __all__ = ["UnweightingStatus", "UnweightingTotals"]
@@ -65,7 +65,7 @@ class UnweightingTotals:
         self.trials_per_channel = np.zeros(len(self.w_max), dtype=np.int64)
         self.accepted_per_channel = np.zeros(len(self.w_max), dtype=np.int64)
 
-    def add(self, points: Points) -> None:
+    def add(self, points: Tried) -> None:
         """Count a piece of work."""
         self.tried.join(points.tried)
         self.kept.join(points.kept)

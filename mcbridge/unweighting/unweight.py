@@ -8,21 +8,24 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from itertools import count
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from mcbridge.errors import AmplitudeError, UserError
-from mcbridge.events.batch import select
 from mcbridge.events.weighted import WeightedEvents
 from mcbridge.integrands.protocol import Array, EventSource, IntArray, Integrand
-from mcbridge.integration.guard import FailureLog, Guard
+from mcbridge.integration.guard import Guard
 from mcbridge.integration.samples import Samples
 from mcbridge.random import Streams
-from mcbridge.unweighting.pieces import Drawing, Piece, Points, trials_of_channels, work
+from mcbridge.unweighting.pieces import Drawing, Piece, Points, Tried, trials_of_channels, work
 from mcbridge.unweighting.store import PointStore, StoredPoints
 from mcbridge.unweighting.totals import UnweightingStatus, UnweightingTotals
 
-__all__ = ["UnweightedChunk", "UnweightedPoints", "unweight", "unweight_points"]
+__all__ = ["UnweightedChunk", "UnweightedPoints", "unweight", "unweight_elsewhere", "unweight_points"]
+
+Found = TypeVar("Found", bound=Tried)
 
 log = logging.getLogger("mcbridge.unweighting")
 
@@ -64,7 +67,14 @@ class UnweightedChunk(WeightedEvents):
     channel: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
-class _Loop:
+PieceTask = tuple[int, list[StoredPoints] | None]
+"""Number of a piece, and the evaluated points that are its first trials."""
+
+PieceMap = Callable[[Piece, Iterator[PieceTask]], Iterator[Found]]
+"""Does pieces somewhere and gives the results in their order."""
+
+
+class _Loop(Generic[Found]):
     """Consumes pieces in their order until enough points are accepted."""
 
     def __init__(
@@ -80,10 +90,9 @@ class _Loop:
         guard: Guard | None,
         threads: int,
         max_trials: int | None,
-        executor: Executor | None,
-        window: int,
         on_progress: Callable[[UnweightingStatus], None] | None,
         trials: Samples | None,
+        piece_map: PieceMap[Found],
     ) -> None:
         if n_events < 1:
             raise UserError(f"n_events is {n_events}; it must be at least 1")
@@ -99,30 +108,31 @@ class _Loop:
         self.n_events = int(n_events)
         self.guard = Guard() if guard is None else guard
         self.max_trials = max(_DESPERATE_TRIALS, 100_000 * n_events) if max_trials is None else max_trials
-        self.executor, self.window = executor, max(1, window)
+        self.piece_map = piece_map
         self.on_progress = on_progress
         self.trials = trials
         self.totals = UnweightingTotals(largest, self.n_events)
 
-    def __iter__(self) -> Iterator[Points]:
+    def __iter__(self) -> Iterator[Found]:
         start = time.monotonic()
         self.totals = totals = UnweightingTotals(self.piece.w_max, self.n_events)
-        pieces = self._pieces()
+        pieces = self.piece_map(self.piece, self._tasks())
         try:
             for points in pieces:
                 totals.add(points)
-                _absorb(self.guard, points.failures, self.piece.source.name)
+                self.guard.absorb(points.failures, self.piece.source.name)
                 left = self.n_events - totals.events
-                totals.events += min(left, len(points.weight))
+                totals.events += min(left, points.accepted)
                 if self.on_progress is not None:
                     self.on_progress(totals.status(time.monotonic() - start))
-                if len(points.weight):
-                    yield _first(points, left)
+                if points.accepted:
+                    yield points.first(left)
                 if totals.events == self.n_events:
                     break
                 self._check_hope()
         finally:
-            pieces.close()
+            if isinstance(pieces, Generator):
+                pieces.close()
         if totals.tried.overweight_share > _SUSPICIOUS_SHARE:
             log.warning(
                 "events above the largest weight carry %.1f%% of the cross section in excess of it: w_max comes from"
@@ -130,24 +140,11 @@ class _Loop:
                 100.0 * totals.tried.overweight_share,
             )
 
-    def _pieces(self) -> Generator[Points, None, None]:
-        """Pieces 0, 1, 2, ... in this order; with an executor a few are under way ahead of need."""
-        chunk = 0
+    def _tasks(self) -> Iterator[PieceTask]:
+        """Pieces 0, 1, 2, ...; whoever does them takes them in this order."""
         store = None if self.trials is None else PointStore(self.trials, len(self.piece.w_max))
-        if self.executor is None:
-            while True:
-                yield work(self.piece, chunk, self._stored(store, chunk))
-                chunk += 1
-        waiting: deque[Future[Points]] = deque()
-        try:
-            while True:
-                while len(waiting) < self.window:
-                    waiting.append(self.executor.submit(work, self.piece, chunk, self._stored(store, chunk)))
-                    chunk += 1
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        for chunk in count():
+            yield chunk, self._stored(store, chunk)
 
     def _stored(self, store: PointStore | None, chunk: int) -> list[StoredPoints] | None:
         """Evaluated points for a piece; pieces must ask in their order."""
@@ -169,10 +166,46 @@ class _Loop:
         )
 
 
+def _pieces_here(executor: Executor | None, window: int) -> PieceMap[Points]:
+    """Pieces in this thread, or a few under way ahead of need with an executor."""
+
+    def do(piece: Piece, tasks: Iterator[PieceTask]) -> Iterator[Points]:
+        if executor is None:
+            for task in tasks:
+                yield work(piece, *task)
+        waiting: deque[Future[Points]] = deque()
+        try:
+            for task in tasks:
+                assert executor is not None
+                waiting.append(executor.submit(work, piece, *task))
+                if len(waiting) >= window:
+                    yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    return do
+
+
+class FoundStream(Generic[Found]):
+    """Iterate over it to get what pieces of work amount to; ``totals`` has the figures so far."""
+
+    def __init__(self, loop: _Loop[Found]) -> None:
+        self._loop = loop
+
+    @property
+    def totals(self) -> UnweightingTotals:
+        """Trials, efficiencies and cross section of what has been consumed."""
+        return self._loop.totals
+
+    def __iter__(self) -> Iterator[Found]:
+        yield from self._loop
+
+
 class PointStream:
     """Iterate over it to get chunks of accepted points; ``totals`` has the figures so far."""
 
-    def __init__(self, loop: _Loop) -> None:
+    def __init__(self, loop: _Loop[Points]) -> None:
         self._loop = loop
 
     @property
@@ -188,7 +221,7 @@ class PointStream:
 class EventStream:
     """Iterate over it to get chunks of events; ``totals`` has the figures so far."""
 
-    def __init__(self, loop: _Loop) -> None:
+    def __init__(self, loop: _Loop[Points]) -> None:
         self._loop = loop
 
     @property
@@ -253,8 +286,8 @@ def unweight(
     """
     return EventStream(
         _Loop(
-            source, sampler, w_max, n_events, streams, True, purpose, chunk, guard, threads, max_trials, executor,
-            window, on_progress, trials,
+            source, sampler, w_max, n_events, streams, True, purpose, chunk, guard, threads, max_trials,
+            on_progress, trials, _pieces_here(executor, max(1, window)),
         )
     )  # fmt: skip
 
@@ -279,8 +312,33 @@ def unweight_points(
     """Unweighted points of any integrand; arguments and random numbers are those of :func:`unweight`."""
     return PointStream(
         _Loop(
-            integrand, sampler, w_max, n_events, streams, False, purpose, chunk, guard, threads, max_trials, executor,
-            window, on_progress, trials,
+            integrand, sampler, w_max, n_events, streams, False, purpose, chunk, guard, threads, max_trials,
+            on_progress, trials, _pieces_here(executor, max(1, window)),
+        )
+    )  # fmt: skip
+
+
+def unweight_elsewhere(
+    source: EventSource,
+    sampler: Drawing,
+    w_max: Sequence[float] | Array,
+    n_events: int,
+    streams: Streams,
+    piece_map: PieceMap[Found],
+    *,
+    purpose: str = "unweighting",
+    chunk: int | None = None,
+    guard: Guard | None = None,
+    threads: int = 1,
+    max_trials: int | None = None,
+    on_progress: Callable[[UnweightingStatus], None] | None = None,
+    trials: Samples | None = None,
+) -> FoundStream[Found]:
+    """The trials of :func:`unweight`, done and kept where ``piece_map`` does it; the stream has what it gives back."""
+    return FoundStream(
+        _Loop(
+            source, sampler, w_max, n_events, streams, True, purpose, chunk, guard, threads, max_trials, on_progress,
+            trials, piece_map,
         )
     )  # fmt: skip
 
@@ -297,28 +355,3 @@ def _checked_w_max(source: Integrand, w_max: Sequence[float] | Array) -> Array:
             " leave any phase space?)"
         )
     return largest
-
-
-def _first(points: Points, n: int) -> Points:
-    """The first n accepted points."""
-    if len(points.weight) <= n:
-        return points
-    points.u, points.channel, points.weight = points.u[:n], points.channel[:n], points.weight[:n]
-    if points.batch is not None:
-        points.batch = select(points.batch, slice(0, n))
-    return points
-
-
-def _absorb(guard: Guard, found: FailureLog, name: str) -> None:
-    """Add what happened in a piece to the record of the run, and judge the sum."""
-    total = guard.log
-    total.evaluations += found.evaluations
-    if not found.failures:
-        return
-    total.failures += found.failures
-    total.examples.extend(found.examples[: total.keep - len(total.examples)])
-    if total.failures > guard.max_failure_fraction * max(total.evaluations, guard.minimum_points):
-        raise AmplitudeError(
-            f"the integrand {name} returned weights that are not finite at {total.failures} of {total.evaluations}"
-            f" points, more than the tolerated fraction {guard.max_failure_fraction:g}; the first: {total.examples[0]}"
-        )

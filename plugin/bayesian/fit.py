@@ -39,6 +39,8 @@ class BayesianConfig:
         mean_learning_rate: largest in the steps with means alone.
         sigma_learning_rate: largest of the logarithms of the widths.
         clip: largest norm of the gradient of the means of a channel.
+        temperature: factor on the KL divergence from the prior; below 1 the posterior is narrower, as if there were
+            more events (a cold posterior).
         threads: of the kernel.
 
     Raises:
@@ -56,6 +58,7 @@ class BayesianConfig:
     mean_learning_rate: float = 3e-3
     sigma_learning_rate: float = 5e-2
     clip: float = 2.0
+    temperature: float = 1.0
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -72,6 +75,7 @@ class BayesianConfig:
             "mean_learning_rate",
             "sigma_learning_rate",
             "clip",
+            "temperature",
         ):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0.0):
@@ -142,7 +146,7 @@ class _Fit:
             raise UserError(
                 f"parameters are for {self.flow.channels} channels; the events have {events.channels} channels"
             )
-        self.n_train = torch.from_numpy(events.n_eff)
+        self.n_train = torch.from_numpy(events.n_eff / config.temperature)
         self.done = 0
 
     def run(self) -> FitResult:

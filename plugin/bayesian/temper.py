@@ -2,8 +2,8 @@
 
 A mean-field posterior knows how far a flow may be off that learned from events. Here the flow has seen exact values of
 the integrand, which say more than events do, and the widths come out too large, by a factor that varies by process.
-Exact points that nothing was trained on tell the factor. It multiplies all widths (a tempered posterior), so that
-replica weights, and the bands that are made of them, have the right size by themselves.
+Exact points that nothing was trained on tell the factor: histograms of them are compared with those of the replicas. It
+multiplies all widths, so that replica weights, and the bands that are made of them, have the right size by themselves.
 """
 
 from __future__ import annotations
@@ -15,21 +15,24 @@ import numpy as np
 from mcbridge.errors import UserError
 from mcbridge.integration import Samples
 from mcbridge.samplers import Replicas, Sampler
-from mcbridge.uncertainties import pulls_of
-from mcbridge.uncertainties.calibration import LEVELS, weighted_quantile
+from mcbridge.uncertainties.marginals import marginal_chi2
 
-__all__ = ["temper"]
+__all__ = ["COLD", "temper"]
 
-_ROUNDS = 3
-_CLOSE = 0.05
+COLD = 0.1
+"""Temperature of the posterior of a flow that has learned from exact values; exact points set its final width."""
+
+_ROUNDS = 4
+_CLOSE = 0.1  # of chi2/dof from 1
 _RANGE = (0.01, 10.0)
 _LEAST = 200
+_SCATTER = 0.5
 
 
 def temper(
     make: Callable[[float], Replicas], sampler: Sampler, points: Samples, threads: int = 1
 ) -> tuple[Replicas, float]:
-    """Replicas whose 68% interval covers 68% of the cross section of exact points.
+    """Replicas whose histograms differ from those of exact points by what their covariance says.
 
     Arguments:
         make: replicas for a factor on all widths.
@@ -38,26 +41,23 @@ def temper(
         threads: of the kernel.
 
     Returns:
-        the replicas and the factor; those of the factor 1 where there are too few points, or no factor helps.
+        the replicas and the factor; those of the factor 1 where there are too few points or replicas, or no factor
+        helps. Widths are not made smaller than what the scatter of the points lets one see.
     """
-    channels = len(sampler.channels)
-    counts = np.maximum(np.bincount(points.channel, minlength=channels), 1)
-    integrals = np.bincount(points.channel, np.abs(points.targets) / points.density, channels) / counts
     plain = sampler.replicas
-    nominal = LEVELS["68"][0]
     first = found = make(1.0)
     scale = 1.0
     try:
         for _ in range(_ROUNDS):
             sampler.replicas = found
-            pull, _, _, share = pulls_of(sampler, points, integrals, threads)
-            kept = np.isfinite(pull)
-            if int(np.sum(kept)) < _LEAST:
+            chi2, scatter, used = marginal_chi2(sampler, points, threads)
+            if used < _LEAST or not np.isfinite(chi2):
                 return first, 1.0
-            factor = weighted_quantile(np.abs(pull[kept]), share[kept], nominal)
-            if abs(factor - 1.0) < _CLOSE:
+            if abs(chi2 - 1.0) < _CLOSE or (chi2 < 1.0 and scatter > _SCATTER):
                 break
-            scale = float(np.clip(scale * factor, *_RANGE))
+            # The scatter of the points does not change with the widths.
+            squared = max(chi2 - scatter, 0.1 * chi2) / (1.0 - scatter) if scatter < 1.0 else 1.0
+            scale = float(np.clip(scale * np.clip(np.sqrt(squared), 0.2, 5.0), *_RANGE))
             found = make(scale)
     except UserError:
         return first, 1.0

@@ -17,6 +17,7 @@ __all__ = [
     "GluonsCard",
     "IntegrationCard",
     "ProcessCard",
+    "ScalingCard",
     "SurveyCard",
     "TrainingCard",
     "UmamiCard",
@@ -200,6 +201,11 @@ class TrainingCard(Section):
     fine_tuning_steps: NotNegativeCount | None = Field(
         None, description="steps of the fine-tuning; null: by number of points"
     )
+    ahead: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="share of the steps before new points during which workers evaluate these already; for amplitudes"
+        " that cost more than the training",
+    )
     eps: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="share of the VEGAS density in the mixture; null: chosen on held-out points"
     )
@@ -258,8 +264,48 @@ class Failures(Section):
     """What an amplitude may do wrong before the run stops."""
 
     fraction: Annotated[float, Field(ge=0, le=1)] = Field(
-        1e-3, description="largest share of points whose weight is not a finite number"
+        1e-3,
+        description="largest share of points at which the amplitude is not finite or raises",
     )
+    minimum_points: Annotated[int, Field(ge=0)] = Field(
+        1000, description="the share is judged as if at least so many points had been evaluated"
+    )
+
+
+class ScalingCard(Section):
+    """Where the work is done; the result does not depend on it, but for chunk and block."""
+
+    workers: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="local processes, or workers of a cluster; null: in the main process"
+    )
+    backend: Literal["processes", "threads"] = Field(
+        "processes", description="of local workers; threads for amplitudes that release Python's lock"
+    )
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls|ws|wss|ucx|inproc)://.+")] | None = Field(
+        None, description="address of a running Dask scheduler, tcp://HOST:PORT"
+    )
+    cluster: Literal["local", "slurm", "htcondor"] | None = Field(
+        None, description="start Dask workers here (local), or as jobs of a batch system through dask-jobqueue"
+    )
+    cluster_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="arguments of dask-jobqueue's cluster: queue, cores, memory, walltime, ...",
+    )
+    chunk: Annotated[int, Field(ge=16)] | None = Field(
+        None, description="points of a chunk of work; null: 65536 of the integral, 16384 of the unweighting"
+    )
+    block: Annotated[int, Field(ge=1)] = Field(8192, description="points evaluated at once in survey and training")
+    time_limit: Positive | None = Field(
+        None, description="time of a chunk [s] after which its worker counts as hanging and is replaced; null: none"
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ScalingCard:
+        if self.scheduler is not None and self.cluster is not None:
+            raise ValueError("scheduler and cluster are two places for the same work; give one of them")
+        if self.cluster is not None and self.workers is None:
+            raise ValueError("a cluster needs the number of its workers")
+        return self
 
 
 class Card(Section):
@@ -273,6 +319,9 @@ class Card(Section):
         "exact", description="exact: events are unweighted with the amplitude; surrogate: drawn from the flow alone"
     )
     events: Annotated[int, Field(ge=0)] = Field(10_000, description="unweighted events to write")
+    formats: tuple[Literal["lhe", "hepmc3"], ...] = Field(
+        ("lhe",), description="event files: lhe, which is always written, and hepmc3 beside it (needs pyhepmc)"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="seed of all random numbers")
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads of the flow kernel")
     survey: SurveyCard = Field(default_factory=SurveyCard)
@@ -282,6 +331,18 @@ class Card(Section):
     unweighting: UnweightingCard = Field(default_factory=UnweightingCard)
     uncertainties: UncertaintiesCard = Field(default_factory=UncertaintiesCard)
     failures: Failures = Field(default_factory=Failures)
+    scaling: ScalingCard = Field(default_factory=ScalingCard)
+
+    @field_validator("formats")
+    @classmethod
+    def _lhe_always(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if "lhe" not in formats:
+            raise ValueError("the format lhe is always written: [lhe] or [lhe, hepmc3]")
+        if "hepmc3" in formats:
+            from mcbridge.hepmc import require_pyhepmc
+
+            require_pyhepmc()
+        return formats
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from mcbridge.errors import UserError
-from plugin.commands import annotate, card, integrate, report, run, validate
+from plugin.commands import annotate, card, integrate, report, run, status, validate
 
 __all__ = ["add_commands", "app", "main"]
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("run")(run.command)
+app.command("status")(status.command)
 app.command("integrate")(integrate.command)
 app.command("validate")(validate.command)
 app.command("report")(report.command)
@@ -65,7 +66,9 @@ def main() -> NoReturn:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]binnis:[/] {_escape(str(error))}", highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("binnis: interrupted; nothing half-written was left")
+        Console(stderr=True).print(
+            "binnis: interrupted; nothing half-written was left, and binnis run --resume DIR goes on with a run"
+        )
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from plugin.card import load_card, override
+from mcbridge.errors import UserError
+from plugin.card import Card, load_card, override
 
 __all__ = ["command"]
 
+_SCALING = "Where the work is done"
+
 
 def command(
-    card: Annotated[Path, typer.Argument(metavar="CARD", help="Run card (YAML); see `binnis card --template`.")],
+    card: Annotated[
+        Path | None, typer.Argument(metavar="[CARD]", help="Run card (YAML); see `binnis card --template`.")
+    ] = None,
     events: Annotated[
         int | None, typer.Option("--events", "-n", metavar="N", help="Unweighted events to write; 0 for none.")
     ] = None,
@@ -32,16 +37,75 @@ def command(
         Path | None,
         typer.Option("--sampler-file", metavar="FILE", help="Re-use the sampler trained by an earlier run."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="DIR", help="Go on with the interrupted run in this folder; takes no card."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            "-w",
+            metavar="N",
+            help="Local worker processes, or workers of a cluster.",
+            rich_help_panel=_SCALING,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            help="Use the workers of a running Dask scheduler.",
+            rich_help_panel=_SCALING,
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="local|slurm|htcondor",
+            help="Start Dask workers: here, or as batch jobs.",
+            rich_help_panel=_SCALING,
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            "--time-limit",
+            metavar="SECONDS",
+            help="Replace a worker whose chunk takes longer.",
+            rich_help_panel=_SCALING,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
     """Compute the cross section of a run card and write unweighted events.
 
     Leaves in the run folder: `card.yaml` (all defaults filled in), `sampler.mcb` (VEGAS map and flow),
-    `events.lhe.gz`, `summary.json`, `decision.json` and `run.log`.
+    `events.lhe.gz`, `summary.json`, `decision.json`, `run.log`, the same for programs in `run.jsonl`, and `state.json`.
+
+    Whatever ends a run (Ctrl-C, a crash, the batch system), `binnis run --resume DIR` goes on, and the run ends with
+    the events that it would have had. `binnis status DIR` shows from another terminal how far it is. Cross section
+    and events do not depend on the number of workers or where they are.
 
     Example: `binnis run examples/drell_yan.yaml --events 50000 --output runs/dy`
+
+    Example: `binnis run card.yaml --workers 8`, and after a crash `binnis run --resume runs/drell-yan_01 --workers 8`
+
+    Example: `binnis run card.yaml --cluster slurm --workers 200`
     """
-    settings = override(load_card(card), events=events, seed=seed, sampler=sampler)
+    scaling = {"workers": workers, "scheduler": scheduler, "cluster": cluster, "time_limit": time_limit}
+    if resume is not None:
+        _refuse_beside_resume(
+            CARD=card, events=events, seed=seed, sampler=sampler, output=output, decision=decision,
+            sampler_file=sampler_file,
+        )  # fmt: skip
+        _resume(resume, scaling, quiet)
+        return
+    if card is None:
+        raise UserError("binnis run needs a run card (binnis card --template drell-yan makes one), or --resume DIR")
+    settings = override(_with_scaling(load_card(card), scaling), events=events, seed=seed, sampler=sampler)
     from plugin.choice import load_decision
     from plugin.run import run
     from plugin.run.present import print_result
@@ -49,3 +113,37 @@ def command(
     pinned = None if decision is None else load_decision(decision)
     result = run(settings, output, decision=pinned, sampler_file=sampler_file, quiet=quiet)
     print_result(result)
+
+
+def _resume(folder: Path, scaling: dict[str, Any], quiet: bool) -> None:
+    from plugin.run import resume
+    from plugin.run.present import print_result
+    from plugin.run.statefile import StateFile
+
+    StateFile.load(folder)  # which tells what is wrong with a folder that is none of a run
+    changed = None
+    if any(value is not None for value in scaling.values()):
+        changed = _with_scaling(load_card(folder / "card.yaml"), scaling).scaling
+    print_result(resume(folder, quiet=quiet, scaling=changed))
+
+
+def _refuse_beside_resume(**given: Any) -> None:
+    named = [
+        name if name == "CARD" else f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None
+    ]
+    if named:
+        raise UserError(
+            f"--resume goes on with the card in its folder and takes no {' and no '.join(named)}; beside it only"
+            " --workers, --scheduler, --cluster, --time-limit and --quiet are allowed"
+        )
+
+
+def _with_scaling(card: Card, given: dict[str, Any]) -> Card:
+    """The card with what the command line says of workers; a place given there replaces the one in the card."""
+    entries = {name: value for name, value in given.items() if value is not None}
+    if not entries:
+        return card
+    stored = card.scaling.model_dump(mode="json")
+    if "scheduler" in entries or "cluster" in entries:
+        stored |= {"scheduler": None, "cluster": None}
+    return override(card, scaling={**stored, **entries})

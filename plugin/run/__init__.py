@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plugin.run.pipeline import RunResult, run
+    from plugin.run.pipeline import RunResult, resume, run
 
-__all__ = ["RunResult", "run"]
+__all__ = ["RunResult", "resume", "run"]
 
 
 def __getattr__(name: str) -> Any:

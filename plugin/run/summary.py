@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcbridge import core
+from mcbridge.errors import UserError
 from mcbridge.integration import Integral
 from mcbridge.version import __version__
 from plugin.choice import Decision
 
 if TYPE_CHECKING:
-    from plugin.run.pipeline import State
+    from plugin.run.state import State
 
-__all__ = ["summary", "versions"]
+__all__ = ["read_summary", "summary", "versions"]
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary in a run folder.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path = folder / "summary.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+        reason = "it holds no object"
+    except OSError as error:
+        reason = str(error.strerror or error)
+    except ValueError:
+        reason = "it is not a JSON file"
+    raise UserError(f"{path} cannot be read: {reason}")
 
 
 def versions() -> dict[str, str]:
@@ -62,7 +84,7 @@ def summary(state: State, integral: Integral, choice: Decision, events: dict[str
         "training": state.training or None,
         "unweighting": {name: value for name, value in events.items() if name != "uncertainties"} or None,
         "uncertainties": events.get("uncertainties"),
-        "cpu_seconds_by_stage": state.cpu,
+        "cpu_seconds_by_stage": dict(state.cpu),
         "failures": {
             "evaluations": state.guard.log.evaluations,
             "not_finite": state.guard.log.failures,

@@ -30,7 +30,7 @@ from mcbridge.unweighting import UnweightedChunk
 
 if TYPE_CHECKING:
     from plugin.run.folder import RunFolder
-    from plugin.run.pipeline import State
+    from plugin.run.state import State
 
 __all__ = ["Record", "learn_replicas", "make_record", "write_surrogate"]
 
@@ -95,7 +95,7 @@ def _insists(state: State) -> bool:
 
 
 def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weights: str) -> Replicas | None:
-    from plugin.bayesian import BayesianConfig, Events, fit, temper
+    from plugin.bayesian import COLD, BayesianConfig, Events, fit, temper
     from plugin.bayesian.fit import default_steps
     from plugin.flows import identity_parameters
     from plugin.training.config import TrainingConfig
@@ -117,11 +117,13 @@ def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weigh
         start = identity_parameters(spec, len(stored.channels), state.streams.generator("flow parameters"))
     else:
         start = np.stack([channel.params for channel in stored.channels if channel.params is not None])
+    cold = stored.has_flow and state.fresh is not None
     settings = BayesianConfig(
         prior_width=card.prior,
         scope=card.scope,
         steps=steps,
         mean_steps=0 if stored.has_flow else steps,
+        temperature=COLD if cold else 1.0,
         threads=state.card.threads,
     )
     try:
@@ -136,11 +138,12 @@ def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weigh
         "channel_weights": weights,
         "negative_share_left_out": negative,
         "steps": steps,
+        "temperature": settings.temperature,
     }
 
     def make(scale: float) -> Replicas:
         parameters = found.flow.replicas(card.replicas, state.streams.generator("replicas"), scale)
-        return Replicas(spec, parameters, {**information, "temperature": scale})
+        return Replicas(spec, parameters, {**information, "width_factor": scale})
 
     replicas, scale = make(1.0), 1.0
     if state.fresh is not None:

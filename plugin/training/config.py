@@ -30,6 +30,8 @@ class TrainingConfig:
         fine_tuning_learning_rate: its largest value in the fine-tuning.
         fine_tuning_eps: share of the VEGAS density in the mixture of the fine-tuning, where ``eps`` is None.
         knots: of the smooth maps under the flow, by axis; 0 for the grids of the survey as they are.
+        ahead: share of the steps before new points during which these are evaluated already, by workers, from the flow
+            as it then is.
         least: Kish effective size, as a share of the points, below which the target is flattened; 0 for never.
         clip: largest norm of the gradient of one channel.
         averaging: decay of the running average of the parameters.
@@ -66,6 +68,7 @@ class TrainingConfig:
     held_out: float = 0.15
     knots: int = 20
     least: float = 0.08
+    ahead: float = 0.0
     hidden: int | None = None
     layers: int = 3
     bins: int | None = None
@@ -109,6 +112,8 @@ class TrainingConfig:
             raise UserError(f"averaging is {self.averaging}; it must be at least 0 and below 1")
         if not 0.0 <= self.least < 1.0:
             raise UserError(f"least is {self.least}; it must be at least 0 and below 1")
+        if not 0.0 <= self.ahead <= 1.0:
+            raise UserError(f"ahead is {self.ahead}; it must be from 0 to 1")
         if not 0.0 < self.held_out <= 0.5:
             raise UserError(f"held_out is {self.held_out}; it must be above 0 and at most 0.5")
         shares = [(name, getattr(self, name)) for name in ("training_eps", "fine_tuning_eps")]

@@ -13,10 +13,19 @@ from mcbridge.integrands.protocol import Array, IntArray
 from plugin.flows import Flow
 from plugin.training.adam import Adam, cosine
 from plugin.training.buffer import Buffer, Floats
-from plugin.training.losses import LINEAR, Loss, stratified, stratified_variance
+from plugin.training.losses import LINEAR, SLOPES, Loss, stratified, stratified_variance
 from plugin.training.measures import judge
 
-__all__ = ["Best", "DivergedError", "Optimiser", "Problem", "held_out_moments", "parameters_of", "run_stage"]
+__all__ = [
+    "Best",
+    "DivergedError",
+    "Optimiser",
+    "Problem",
+    "held_out_moments",
+    "parameters_of",
+    "run_stage",
+    "slope_of",
+]
 
 _WARM_UP = 50
 
@@ -113,7 +122,7 @@ class Optimiser:
         self.done = 0
         self.average = parameters_of(flow)
         self._averaged = 0
-        self._slope: Floats | None = None  # of a linear loss, for batches of its length
+        self._slope: Floats | None = None
 
     def restart(self, parameters: Floats) -> None:
         """Go on from other parameters."""
@@ -127,34 +136,59 @@ class Optimiser:
         warm_up = min(1.0, (self.done + 1) / min(_WARM_UP, self.steps))
         return self.learning_rate * warm_up * cosine(self.done, self.steps)
 
-    def step(self, loss: Loss, y: Floats, context: Floats | None, channel: IntArray | None, offset: Array) -> float:
+    def step(
+        self,
+        loss: Loss,
+        y: Floats,
+        context: Floats | None,
+        channel: IntArray | None,
+        offset: Array,
+        vegas: Array | None = None,
+        eps: float = 0.0,
+    ) -> float:
         """One step; returns the loss.
 
         Arguments:
-            loss: see :mod:`plugin.training.losses`, given ``log_q + offset``; or a closure of that signature.
+            loss: see :mod:`plugin.training.losses`; or a closure of that signature.
             offset: (n,), log of ``g/p`` without the flow.
+            vegas: (n,), log of the VEGAS density over p, where the loss is of the mixture with its share ``eps``.
         """
         flow = self.flow
         parameters = flow.parameters_flat
-        weight = torch.ones(len(y))
-        if flow.uses_kernel() and getattr(loss, "__name__", "") in LINEAR:
-            if self._slope is None or len(self._slope) != len(y):
-                probe = torch.zeros(len(y), requires_grad=True)
-                self._slope = torch.autograd.grad(loss(probe, weight), probe)[0].numpy()
-            found = core.gradient(
-                flow.spec, parameters.detach().numpy(), y, self._slope, context, channel, threads=flow.threads
-            )
-            gradient = torch.from_numpy(found[0])
-            value = float(self._slope @ (found[1] + offset))
+        name = getattr(loss, "__name__", "")
+        if flow.uses_kernel() and name in SLOPES:
+            flat = parameters.detach().numpy()
+            if name in LINEAR and vegas is None:
+                found = core.gradient(
+                    flow.spec, flat, y, self._constant(len(y)), context, channel, threads=flow.threads
+                )
+                gradient = torch.from_numpy(found[0])
+                value = -float(np.mean(found[1] + offset))
+            else:
+                _, log_q = core.log_density(flow.spec, flat, y, context, channel, threads=flow.threads)
+                value, slope = slope_of(name, log_q + offset, vegas, eps)
+                found = core.gradient(flow.spec, flat, y, slope, context, channel, threads=flow.threads)
+                gradient = torch.from_numpy(found[0])
         else:
-            shift = torch.from_numpy(offset.astype(np.float32))
+            weight, shift = torch.ones(len(y)), torch.from_numpy(offset.astype(np.float32))
             condition = None if context is None else torch.from_numpy(context)
             index = None if channel is None else torch.from_numpy(channel)
-            result = loss(flow.log_prob(torch.from_numpy(y), condition, index) + shift, weight)
+            log_ratio = flow.log_prob(torch.from_numpy(y), condition, index) + shift
+            if vegas is not None:
+                log_ratio = torch.logaddexp(
+                    log_ratio + _log_rest(eps), torch.from_numpy(vegas.astype(np.float32)) + float(np.log(eps))
+                )
+            result = loss(log_ratio, weight)
             (gradient,) = torch.autograd.grad(result, parameters)
             value = float(result.detach())
         self.apply(gradient, value)
         return value
+
+    def _constant(self, n: int) -> Floats:
+        """The slope of the forward KL divergence."""
+        if self._slope is None or len(self._slope) != n:
+            self._slope = np.full(n, -1.0 / n, dtype=np.float32)
+        return self._slope
 
     def apply(self, gradient: torch.Tensor, value: float) -> None:
         """One step along a gradient (channels, parameters), which is clipped in place, of a loss of this value.
@@ -256,11 +290,14 @@ def run_stage(
             if many and loss is stratified_variance:
                 channel = torch.from_numpy(buffer.channel[rows])
                 used = stratified(loss, channel, torch.from_numpy(problem.integrals.astype(np.float32)))
-            if mixture:
-                from_vegas = torch.from_numpy((log_vegas[own] - problem.log_target[own]).astype(np.float32))
-                used = _of_mixture(used, from_vegas, eps)
             total += optimiser.step(
-                used, buffer.y[rows], buffer.context(rows), buffer.channel[rows] if many else None, offset
+                used,
+                buffer.y[rows],
+                buffer.context(rows),
+                buffer.channel[rows] if many else None,
+                offset,
+                log_vegas[own] - problem.log_target[own] if mixture else None,
+                eps,
             )
         moments = held_out_moments(buffer, optimiser.flow, optimiser.average, tables, eps, far)
         stale = 0 if best.offer(optimiser.average, moments) else stale + 1
@@ -270,12 +307,24 @@ def run_stage(
     return False
 
 
-def _of_mixture(loss: Loss, from_vegas: torch.Tensor, eps: float) -> Loss:
-    """The loss of ``(1 - eps) flow + eps VEGAS``, given ``log v/p``."""
-    shift = float(np.log(eps)) + from_vegas
-    kept = float(np.log1p(-eps)) if eps < 1.0 else -float("inf")
+def _log_rest(eps: float) -> float:
+    return float(np.log1p(-eps)) if eps < 1.0 else -float("inf")
 
-    def mixed(log_ratio: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return loss(torch.logaddexp(log_ratio + kept, shift), weight)
 
-    return mixed
+def slope_of(name: str, log_ratio: Array, vegas: Array | None = None, eps: float = 0.0) -> tuple[float, Floats]:
+    """A loss (the mean of its terms) and its derivative (n,) by the log density of the flow at each point.
+
+    Arguments:
+        name: a key of :data:`plugin.training.losses.SLOPES`.
+        log_ratio: (n,), log of ``g/p`` of the flow.
+        vegas: (n,), log of the VEGAS density over p, where the loss is of the mixture with its share ``eps``.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if vegas is None:
+            term, slope = SLOPES[name](log_ratio)
+        else:
+            own = log_ratio + _log_rest(eps)
+            mixed = np.logaddexp(own, vegas + np.log(eps))
+            term, slope = SLOPES[name](mixed)
+            slope *= np.exp(own - mixed)
+        return float(np.mean(term)), (slope / len(slope)).astype(np.float32)

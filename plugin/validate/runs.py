@@ -23,10 +23,11 @@ from mcbridge.uncertainties.density import bayesian_density
 from mcbridge.version import __version__
 from plugin.card import Card, load_card, override
 from plugin.choice import Goal
-from plugin.run.pipeline import State, decision_stage, survey_stage
+from plugin.run.choose import decision_stage, survey_stage
 from plugin.run.process import build_process
 from plugin.run.progress import Progress
 from plugin.run.reuse import check_sampler
+from plugin.run.state import State
 from plugin.run.uncertainties import learn_replicas
 from plugin.training.result import TrainingStatus
 from plugin.validate.distribution import Comparison

@@ -123,19 +123,6 @@ void evaluate(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     }
 }
 
-// A layer's weights (out, in) to (in, out), both in their place among all parameters; in strips that stay in registers.
-template <class T>
-void transpose(const T* params, T* turned, const Layer& layer) {
-    constexpr int STRIP = 16;
-    const T* w = params + layer.weight;
-    T* t = turned + layer.weight;
-    for (int o = 0; o < layer.out; o += STRIP) {
-        const int rows = std::min(STRIP, layer.out - o);
-        for (int i = 0; i < layer.in; ++i)
-            for (int k = 0; k < rows; ++k) t[i * layer.out + o + k] = w[(o + k) * layer.in + i];
-    }
-}
-
 template <class T>
 void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, const T* y, const T* context,
               const std::int64_t* channel, const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context,
@@ -164,31 +151,18 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     // Every channel is cut into a number of pieces that depends on its points only, and their sums are added in order:
     // the result is the same for any number of threads.
     std::vector<Piece> pieces;
-    std::vector<std::ptrdiff_t> live;
     for (std::ptrdiff_t c = 0; c < channels; ++c) {
         const std::ptrdiff_t begin = g.begin[static_cast<std::size_t>(c)],
                              end = g.begin[static_cast<std::size_t>(c) + 1];
         if (begin == end) continue;
-        live.push_back(c);
         const std::ptrdiff_t parts = std::min(GRADIENT_PIECES, (end - begin + GRADIENT_PIECE - 1) / GRADIENT_PIECE);
         for (std::ptrdiff_t k = 0; k < parts; ++k)
             pieces.push_back({c, begin + (end - begin) * k / parts, begin + (end - begin) * (k + 1) / parts});
     }
-    // Transposed weights: with one thread those of the channel at work, else of all.
-    const bool alone = threads <= 1;
-    const std::unique_ptr<T[]> turned(new T[static_cast<std::size_t>(alone ? P : channels * P)]);
-    const auto turned_of = [&](std::ptrdiff_t c) { return turned.get() + (alone ? 0 : c * P); };
-    const auto turn = [&](std::ptrdiff_t c) {
-        for (const Block& block : a.blocks)
-            for (const Layer& layer : block.layers) transpose(params + c * P, turned_of(c), layer);
-    };
-    if (!alone)
-        in_parallel(static_cast<std::ptrdiff_t>(live.size()), threads,
-                    [&](std::ptrdiff_t k) { turn(live[static_cast<std::size_t>(k)]); });
     const auto starts_channel = [&](std::size_t k) { return k == 0 || pieces[k - 1].channel != pieces[k].channel; };
     const auto run = [&](std::size_t k, T* target) {
         const Piece& p = pieces[k];
-        table.gradient(a, params + p.channel * P, turned_of(p.channel), from + p.begin * a.dim,
+        table.gradient(a, params + p.channel * P, from + p.begin * a.dim,
                        conditions ? conditions + p.begin * a.context : nullptr, weights + p.begin, p.end - p.begin,
                        logs + p.begin, target, g_context ? g_context + p.begin * a.context : nullptr);
     };
@@ -196,11 +170,10 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
         T* target = grad + pieces[k].channel * P;
         for (std::ptrdiff_t i = 0; i < P; ++i) target[i] += part[static_cast<std::size_t>(i)];
     };
-    if (alone) {  // the same sums in the same order, with room for one of them
+    if (threads <= 1) {  // the same sums in the same order, with room for one of them
         std::vector<T> part(static_cast<std::size_t>(P));
         for (std::size_t k = 0; k < pieces.size(); ++k) {
             if (starts_channel(k)) {
-                turn(pieces[k].channel);
                 run(k, grad + pieces[k].channel * P);
                 continue;
             }

@@ -77,11 +77,58 @@ inline void dense(const T* __restrict weight, const T* __restrict bias, const T*
     }
 }
 
-// g_in (n_in rows) = transposed weight times g_out; `transposed` is (n_in, n_out) row-major.
+// ROWS rows of g_in: columns of the weight times g_out; `weight` points at the first of the columns, which stand side by
+// side. Where there are activations of a leaky ReLU, its slope is multiplied on.
+template <class T, int ROWS>
+__attribute__((noinline)) void back_patch(const T* __restrict weight, int n_in, const T* __restrict g_out,
+                                          const T* __restrict activation, T* __restrict g_in, int n_out) {
+    constexpr int W = WIDTH<T>, COLUMNS = MCB_COLUMNS;
+    for (int l = 0; l < LANES; l += W * COLUMNS) {
+        V<T> sum[ROWS][COLUMNS] = {};
+        const T* __restrict from = g_out + l;
+        const T* __restrict column = weight;
+        for (int o = 0; o < n_out; ++o, from += LANES, column += n_in) {
+            V<T> x[COLUMNS];
+#pragma GCC unroll 16
+            for (int c = 0; c < COLUMNS; ++c) x[c] = get(from + c * W);
+#pragma GCC unroll 16
+            for (int r = 0; r < ROWS; ++r) {
+                const V<T> w = all(column[r]);
+#pragma GCC unroll 16
+                for (int c = 0; c < COLUMNS; ++c) sum[r][c] += w * x[c];
+            }
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 16
+            for (int c = 0; c < COLUMNS; ++c) {
+                const int at = r * LANES + l + c * W;
+                V<T> g = sum[r][c];
+                if (activation) g = get(activation + at) > T(0) ? g : g * T(LEAK);
+                put(g_in + at, g);
+            }
+    }
+}
+
+template <class T, int ROWS = MCB_ROWS>
+inline void back_rows(int rows, const T* weight, int n_in, const T* g_out, const T* activation, T* g_in, int n_out) {
+    if constexpr (ROWS > 1)
+        if (rows < ROWS) return back_rows<T, ROWS - 1>(rows, weight, n_in, g_out, activation, g_in, n_out);
+    back_patch<T, ROWS>(weight, n_in, g_out, activation, g_in, n_out);
+}
+
+// g_in (n_in rows) = transposed weight times g_out, for the weight (n_out, n_in) of a layer whose inputs are the
+// leaky ReLU `activation`, or null.
 template <class T>
-inline void dense_backward_input(const T* __restrict transposed, const T* __restrict zeros, const T* __restrict g_out,
+inline void dense_backward_input(const T* __restrict weight, const T* __restrict g_out, const T* __restrict activation,
                                  T* __restrict g_in, int n_in, int n_out) {
-    dense<T, false>(transposed, zeros, g_out, g_in, n_out, n_in);
+    const int patches = (n_in + MCB_ROWS - 1) / MCB_ROWS;
+    for (int k = 0, i = 0; k < patches; ++k) {
+        const int rows = (n_in - i + patches - k - 1) / (patches - k);
+        back_rows<T>(rows, weight + i, n_in, g_out, activation ? activation + i * LANES : nullptr, g_in + i * LANES,
+                     n_out);
+        i += rows;
+    }
 }
 
 // Columns (n rows of a tile) to rows: `turned` holds LANES rows of `padded` numbers, zero behind the n-th.

@@ -207,7 +207,7 @@ void tile(const Architecture& a, const T* params, const T* in, const T* context,
 
 // Adds the gradient of sum_l upstream_l log q(y_l) of n <= LANES points to `grad`.
 template <class T>
-void gradient_tile(const Architecture& a, const T* params, const T* transposed, const T* in, const T* context,
+void gradient_tile(const Architecture& a, const T* params, const T* in, const T* context,
                    const T* upstream_in, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context, Workspace<T>& w,
                    T* context_rows) {
     T* y = w.coordinates.data();
@@ -260,14 +260,8 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
             dense_backward_weight(kept[i].data(), g_out, grad + layer.weight, grad + layer.bias, layer.in, layer.out,
                                   w.turned.data());
             if (layer.in == 0) break;
-            dense_backward_input(transposed + layer.weight, w.zeros.data(), g_out, g_in, layer.in, layer.out);
-            if (i > 0) {
-                const T* __restrict activation = kept[i].data();
-                for (int k = 0; k < layer.in * LANES; k += WIDTH<T>) {
-                    const V<T> g = get(g_in + k);
-                    put(g_in + k, get(activation + k) > T(0) ? g : g * T(LEAK));
-                }
-            }
+            dense_backward_input<T>(params + layer.weight, g_out, i > 0 ? kept[i].data() : nullptr, g_in, layer.in,
+                                    layer.out);
             std::swap(g_out, g_in);
         }
         if (block.inputs == 0) continue;
@@ -295,22 +289,20 @@ void gradient_tile(const Architecture& a, const T* params, const T* transposed, 
 
 template <class T, bool SAMPLE>
 void run(const Architecture& a, const T* params, const T* in, const T* context, std::ptrdiff_t n, T* out, T* log_q) {
-    Workspace<T> w(a, false);
-    Rows<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    Workspace<T>& w = borrow<T, false>(a);
     for (std::ptrdiff_t i = 0; i < n; i += LANES)
         tile<T, SAMPLE>(a, params, in + i * a.dim, context ? context + i * a.context : nullptr,
-                        std::min<std::ptrdiff_t>(LANES, n - i), out + i * a.dim, log_q + i, w, context_rows.data());
+                        std::min<std::ptrdiff_t>(LANES, n - i), out + i * a.dim, log_q + i, w, w.context_rows.data());
 }
 
 template <class T>
-void run_gradient(const Architecture& a, const T* params, const T* transposed, const T* in, const T* context,
+void run_gradient(const Architecture& a, const T* params, const T* in, const T* context,
                   const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context) {
-    Workspace<T> w(a, true);
-    Rows<T> context_rows(static_cast<std::size_t>(a.context + 1) * LANES);
+    Workspace<T>& w = borrow<T, true>(a);
     for (std::ptrdiff_t i = 0; i < n; i += LANES)
-        gradient_tile<T>(a, params, transposed, in + i * a.dim, context ? context + i * a.context : nullptr,
+        gradient_tile<T>(a, params, in + i * a.dim, context ? context + i * a.context : nullptr,
                          upstream + i, std::min<std::ptrdiff_t>(LANES, n - i), log_q + i, grad,
-                         grad_context ? grad_context + i * a.context : nullptr, w, context_rows.data());
+                         grad_context ? grad_context + i * a.context : nullptr, w, w.context_rows.data());
 }
 
 template <class T>

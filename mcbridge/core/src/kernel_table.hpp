@@ -16,9 +16,8 @@ struct KernelTable {
                    T* log_q);
     void (*density)(const Architecture&, const T* params, const T* y, const T* context, std::ptrdiff_t n, T* z,
                     T* log_q);
-    // transposed: the layers' weights with (in, out) instead of (out, in), at the same offsets.
-    void (*gradient)(const Architecture&, const T* params, const T* transposed, const T* y, const T* context,
-                     const T* upstream, std::ptrdiff_t n, T* log_q, T* grad, T* grad_context);
+    void (*gradient)(const Architecture&, const T* params, const T* y, const T* context, const T* upstream,
+                     std::ptrdiff_t n, T* log_q, T* grad, T* grad_context);
     // `rounds` rounds of independent multiply-adds on registers; returns how many numbers were multiplied.
     double (*multiply_add)(long rounds, T factor, T* sink);
 };

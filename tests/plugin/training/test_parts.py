@@ -9,9 +9,11 @@ import torch
 from mcbridge.core import FlowSpec
 from mcbridge.errors import UserError
 from mcbridge.unweighting import Quantile, efficiency
+from plugin.flows import Flow
 from plugin.training import Checkpoint, load_checkpoint, save_checkpoint
 from plugin.training.channel_weights import stratified_loss
 from plugin.training.losses import (
+    SLOPES,
     exponential,
     forward_kl,
     loss_by_name,
@@ -24,6 +26,7 @@ from plugin.training.losses import (
     variance,
 )
 from plugin.training.measures import best_eps, judge
+from plugin.training.optimise import Optimiser, slope_of
 
 
 def normal_pair(n=200_000, shift=0.3):
@@ -56,6 +59,40 @@ def test_losses_are_least_where_the_density_is_the_target(name):
     assert gradient.abs().max() < 1e-12
     other = torch.log_softmax(theta.detach() + torch.linspace(0, 0.5, 5, dtype=torch.float64), 0) - torch.log(p)
     assert float(loss(other, p)) > float(loss(torch.zeros(5, dtype=torch.float64), p))
+
+
+@pytest.mark.parametrize("name", sorted(SLOPES))
+@pytest.mark.parametrize("eps", [None, 0.05, 1.0])
+def test_slopes_without_torch_are_those_of_autograd(name, eps):
+    """Of the flow's density and of its mixture with VEGAS, in which the loss weighs the flow by its responsibility."""
+    generator = np.random.default_rng(3)
+    own, vegas = generator.normal(size=(2, 64))
+    variable = torch.from_numpy(own).requires_grad_()
+    mixed = variable
+    if eps is not None:
+        rest = np.log1p(-eps) if eps < 1.0 else -np.inf
+        mixed = torch.logaddexp(variable + rest, torch.from_numpy(vegas) + np.log(eps))
+    expected = loss_by_name(name)(mixed, torch.ones(64, dtype=torch.float64))
+    (gradient,) = torch.autograd.grad(expected, variable)
+    value, slope = slope_of(name, own, None if eps is None else vegas, eps or 0.0)
+    assert value == pytest.approx(float(expected.detach()), rel=1e-12)
+    np.testing.assert_allclose(slope, gradient.numpy(), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["forward_kl", "variance"])
+def test_a_step_by_slopes_is_the_step_by_autograd(name):
+    """The kernel with slopes and the flow of torch alone move the parameters alike."""
+    generator = np.random.default_rng(4)
+    y, offset, vegas = generator.random((256, 3)).astype(np.float32), generator.normal(size=256), np.zeros(256)
+    moved = []
+    for kernel in ("auto", "off"):
+        flow = Flow(FlowSpec(3, hidden=8, bins=4), 1, np.random.default_rng(5), kernel=kernel)
+        optimiser = Optimiser(flow, 1e-2, 10, 1e3, 0.9)
+        value = optimiser.step(loss_by_name(name), y, None, None, offset, vegas, 0.1)
+        moved.append((value, flow.parameters_flat.detach().numpy().copy()))
+    assert moved[0][0] == pytest.approx(moved[1][0], rel=1e-5)
+    # Adam's first step is the sign of the gradient: only where it is hardly there do the two differ
+    assert np.mean(np.abs(moved[0][1] - moved[1][1]) > 1e-5) < 0.01
 
 
 def test_channels_add_up_by_their_standard_deviations():
