@@ -68,21 +68,21 @@ def command(
     Examples: `binnis validate examples/drell_yan.yaml`, `binnis validate runs/drell-yan_01`,
     `binnis validate --lhe madevent.lhe.gz flow.lhe.gz`
     """
-    from plugin.validate.document import document
-    from plugin.validate.generators import find_target
-    from plugin.validate.present import print_validation
-
     if (target is None) == (lhe is None):
         raise UserError("binnis validate needs a run card or a run folder, or two event files with --lhe A B")
     if points is not None and points < 2000:
         raise UserError(f"--points is {points}; it must be at least 2000")
     if output is not None and output.exists():
         raise UserError(f"--output: {output} exists already; name a new folder, or remove this one first")
+    for path in lhe or ():
+        if not path.is_file():
+            raise UserError(f"--lhe: {path} does not exist or is no file")
+    from plugin.validate.document import document
+    from plugin.validate.generators import find_target
+    from plugin.validate.present import print_validation
+
     start = time.monotonic()
     if lhe is not None:
-        for path in lhe:
-            if not path.is_file():
-                raise UserError(f"--lhe: {path} does not exist or is no file")
         found, parent = _files(lhe, seed, quiet), Path("runs")
     else:
         assert target is not None

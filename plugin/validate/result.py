@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 
 from mcbridge.integrands import Array
 from mcbridge.uncertainties import Calibration
 from plugin.choice import Decision
-from plugin.training.result import TrainingStatus
 from plugin.validate.performance import Measured, Performance, gain
 from plugin.validate.two_samplers import Agreement
+
+if TYPE_CHECKING:
+    from plugin.training.result import TrainingStatus
 
 __all__ = ["Account", "Validation"]
 
