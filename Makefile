@@ -9,7 +9,7 @@ CARD ?= examples/drell_yan.yaml
 BIN := $(VENV)/bin
 SOURCES := $(shell find mcbridge madgraph_interface -name '*.c' -o -name '*.cpp' -o -name '*.hpp' -o -name '*.h') setup.py setup.cfg pyproject.toml
 
-.PHONY: run test test-all lint benchmark clean
+.PHONY: run test test-all lint docs benchmark clean
 
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
@@ -22,7 +22,7 @@ $(VENV)/.installed: $(VENV)/.torch $(SOURCES)
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[test,plots]'
+	$(BIN)/python -m pip install --quiet 'binnis[test,plots,docs]' # the extras of what is installed: nothing is compiled again
 	touch $@
 
 run: $(VENV)/.installed
@@ -37,5 +37,9 @@ test-all: $(VENV)/.tested
 lint: $(VENV)/.tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+# Warnings are errors, broken links between pages among them. The site is in docs/_build/html.
+docs: $(VENV)/.tested
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build docs/_build docs/_generated

@@ -16,6 +16,8 @@ BENCHMARKS = {
     "memory": "peak memory of a run and of an annotation against the number of events",
     "sherpa": "inside Sherpa: its own mapping and the flow at equal training budgets; pulls with --pulls",
     "crossover": "CPU time to unweighted events against the cost of the amplitude, auto and vegas in pairs",
+    "validation": "binnis validate: what is wrong on purpose must be found, what is honest must agree",
+    "report": "cost and size of a plot and of the page of a run",
     "madgraph": "MadEvent alone against MadEvent with binnis: matrix-element calls and CPU time (needs MG5_DIR)",
 }
 

@@ -1,7 +1,8 @@
 """binnis: a normalizing flow inside the integration loop of event generators.
 
 ``from binnis import Integrator`` is the drop-in for ``vegas.Integrator`` that may train a flow; the rest of the public
-names are listed in ``__all__``.
+names are listed in ``__all__``. The other names of vegas are passed on: ``import binnis as vegas`` is all that a script
+written for vegas needs (docs/vegas.md).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "learn_conditional",
     "load_card",
     "plot_bands",
+    "restratify",
     "run",
     "uncertainty_band",
 ]
@@ -34,6 +36,7 @@ _HOMES = {
     "learn_conditional": "plugin.bayesian.conditional",
     "load_card": "plugin.card",
     "plot_bands": "mcbridge.uncertainties.plot",
+    "restratify": "mcbridge.integration",
     "run": "plugin.run",
     "uncertainty_band": "mcbridge.uncertainties.band",
 }
@@ -55,6 +58,7 @@ _check_not_shadowed()
 
 if TYPE_CHECKING:
     from mcbridge.errors import UserError
+    from mcbridge.integration.restratify import restratify
     from mcbridge.samplers import Sampler
     from mcbridge.uncertainties.band import uncertainty_band
     from mcbridge.uncertainties.plot import plot_bands
@@ -68,8 +72,16 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _vegas_names():
+        return getattr(import_module("vegas"), name)
     raise AttributeError(f"module 'binnis' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_vegas_names()]
+
+
+def _vegas_names() -> tuple[str, ...]:
+    from mcbridge import VEGAS_NAMES
+
+    return VEGAS_NAMES

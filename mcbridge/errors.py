@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["AmplitudeError", "UserError", "nearest"]
+__all__ = ["AmplitudeError", "UserError", "nearest", "of_both_kinds"]
 
 
 class UserError(ValueError):
@@ -18,6 +19,28 @@ class UserError(ValueError):
 
 class AmplitudeError(UserError):
     """An integrand or amplitude raised, returned the wrong shape, or returned too many non-finite weights."""
+
+
+def of_both_kinds(kind: type[UserError], message: str, cause: Exception | type[Exception]) -> UserError:
+    """An error of ours that is also an instance of the class of its cause.
+
+    Code that was written for vegas catches what its integrand raised, ``ZeroDivisionError`` say, and still does.
+
+    Arguments:
+        kind: :class:`UserError` or :class:`AmplitudeError`.
+        message: the sentence.
+        cause: what was raised, or its class. Its attributes are kept.
+    """
+    original = cause if isinstance(cause, type) else type(cause)
+    if issubclass(kind, original):
+        return kind(message)
+    own: dict[str, Any] = {"__reduce__": lambda self: (kind, (message,)), "__str__": Exception.__str__}
+    try:
+        error: UserError = type(kind.__name__, (kind, original), {**own, "__module__": kind.__module__})(message)
+        error.__dict__.update({} if isinstance(cause, type) else cause.__dict__)
+    except Exception:  # the two do not go together: another memory layout, or a constructor of its own
+        return kind(message)
+    return error
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+import gvar
 import numpy as np
 
 __all__ = ["Streams"]
@@ -25,8 +26,8 @@ class Streams:
 
     @staticmethod
     def fresh() -> Streams:
-        """Streams from a seed that the operating system supplies."""
-        return Streams(int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) >> 1)
+        """Streams from a seed of gvar's generator, so that ``gvar.ranseed`` makes them reproducible, as for vegas."""
+        return Streams(int(gvar.RNG.integers(2**63)))
 
     def generator(self, purpose: str, channel: int = 0, iteration: int = 0, chunk: int = 0) -> np.random.Generator:
         """The Philox generator of one piece of work.

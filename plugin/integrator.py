@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mcbridge.errors import UserError, nearest
-from mcbridge.integrands import FunctionIntegrand
 from mcbridge.integrands.metered import Metered
+from mcbridge.integrands.protocol import Array
 from mcbridge.integration import Guard, Samples
 from mcbridge.integration import Integrator as McbridgeIntegrator
 from mcbridge.integration.vegas_plus import adaptive_map, stratified_rsd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Integrator", "sampler_named"]
 
 Choice = Literal["auto", "flow", "vegas"]
+_FEW = 0.02  # where less of the budget was used before the iterations, vegas keeps its strata
 SAMPLERS: dict[str, Choice] = {"auto": "auto", "flow": "flow", "vegas": "vegas"}
 
 
@@ -50,7 +51,7 @@ class Integrator(McbridgeIntegrator):
     Arguments:
         domain: the region of integration, in any form ``vegas.Integrator`` takes.
         sampler: ``"auto"``, ``"flow"``, ``"vegas"``, or a trained :class:`mcbridge.samplers.Sampler`.
-        seed: seed of all random numbers; None for a fresh one.
+        seed: seed of all random numbers; None for one that gvar's generator draws (``gvar.ranseed``).
         threads: threads of the flow kernel.
         on_progress: called with a :class:`plugin.training.TrainingStatus` while a flow is trained.
         options: those of ``vegas.Integrator`` (``nitn``, ``neval``, ...).
@@ -95,29 +96,68 @@ class Integrator(McbridgeIntegrator):
         Raises:
             AmplitudeError: the function raises, returns the wrong shape or too many non-finite numbers.
         """
-        if options:
-            self.set(**options)
+        self.set(options)
         if not self._undecided(function):
+            self._function = function
             return super().__call__(function, save=save, saveall=saveall)
         self.sampler, self._function = None, function
-        integrand = Metered(FunctionIntegrand(function, self.domain))
         total = self.nitn * self.neval
-        spent = self._prepare(integrand, total)
-        left = max(total - spent, self.nitn * 2)
-        neval = self.neval
+        by_vegas = self._left_to_vegas()
+        if by_vegas:
+            self.decision, spent = _cheap(by_vegas), 0
+        else:
+            spent = self._prepare(Metered(self._shared_out(function)), total)
+        neval, nstrat = self.neval, np.array(self.nstrat)
+        keep = self.sampler is None and (self._keep_strata or spent < _FEW * total)
         try:
-            result = super().__call__(function, save=save, saveall=saveall, neval=left // self.nitn)
+            if keep:
+                self._spent = spent
+            else:
+                self.vegas.set(neval=max(total - spent, self.nitn * 2) // self.nitn)
+            result = super().__call__(function, save=save, saveall=saveall)
         finally:
-            self.set(neval=neval)
+            self._spent = 0
+            self.vegas.set(neval=neval, **({"nstrat": nstrat} if keep else {}))
         result.sum_neval += spent  # what survey, training and choice have cost counts as well
         return result
+
+    def set(self, ka: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+        """Change options as ``vegas.Integrator.set`` does; with a new ``map`` flow or VEGAS is decided anew."""
+        options = {**options, **(ka or {})}
+        if options.get("map") is not None and self.mode != "given":
+            self.sampler = self.decision = self._function = None
+        return super().set(options)
+
+    def _left_to_vegas(self) -> str:
+        """Why the options leave no room for a flow; empty where they do.
+
+        Raises:
+            UserError: the caller insists on the flow, and it cannot be.
+        """
+        reasons = {
+            "uses_jac=True": self.vegas.uses_jac and "the function takes the Jacobian of the vegas map",
+            "mpi=True": self.vegas.mpi and "vegas distributes the points over the processes of MPI",
+            "adapt=False": not self.vegas.adapt and "nothing is to be adapted",
+        }
+        for option, reason in reasons.items():
+            if reason and self.mode == "flow":
+                raise UserError(f"sampler='flow' does not go with {option}: {reason}")
+            if reason:
+                return f"{option}: {reason}"
+        return ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_function": None, "on_progress": None}
 
     def _undecided(self, function: Callable[..., Any]) -> bool:
         if self.mode == "vegas":
             self.decision = _asked("vegas", "the caller asked for sampler='vegas'")
         if self.mode in ("vegas", "given"):
             return False
-        return self.decision is None or self.decision.stage == "after survey" or function is not self._function
+        if self.decision is None or self.decision.stage == "after survey":
+            return True
+        # After unpickling there is no function: the next one is the one that was meant.
+        return self._function is not None and function is not self._function
 
     def _prepare(self, integrand: Metered, total: int) -> int:
         """Survey, training and choice; sets ``sampler`` and ``decision``, returns the evaluations spent."""
@@ -140,7 +180,7 @@ class Integrator(McbridgeIntegrator):
                     f"({training_seconds:.2g} s)"
                 )
                 return integrand.evaluations
-        found = survey(integrand, budget.survey, self.streams, guard=guard)
+        found = survey(integrand, budget.survey, self.streams, guard=guard, grids=self._adapted())
         if not np.any(found.samples.weight):
             self.decision = _cheap("all points of the survey have weight 0, so there is nothing to learn")
             return integrand.evaluations
@@ -179,6 +219,13 @@ class Integrator(McbridgeIntegrator):
         if measured.sampler == "flow":
             self.sampler = trained.sampler
         return integrand.evaluations
+
+    def _adapted(self) -> list[list[Array]] | None:
+        """The grid that vegas has adapted so far, or that the caller has given; None for a uniform one."""
+        grid = self.unit_grid()
+        if all(np.allclose(np.diff(knots), 1.0 / (len(knots) - 1)) for knots in grid):
+            return None
+        return [grid]
 
     def _figures_of_vegas(
         self, integrand: Metered, sampler: Sampler, points: int, guard: Guard

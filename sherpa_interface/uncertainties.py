@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from mcbridge.errors import UserError
 from mcbridge.integration import Samples
 from mcbridge.random import Streams
@@ -42,12 +44,14 @@ def learn_replicas(
     threads: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Uncertainty:
-    """Fit the Bayesian flow that starts from the trained one, and calibrate its replicas.
+    """Fit the Bayesian flow that starts from the trained one, set its width and calibrate its replicas.
+
+    One half of the fresh points sets the width (:func:`plugin.bayesian.temper`), the other calibrates.
 
     Arguments:
         sampler: of one process.
         points: everything that was paid for, with the density of all sources together.
-        fresh: points of the sampler that were not trained on, for the calibration.
+        fresh: points of the sampler that were not trained on, in the order in which they were drawn.
         cross_section: of the process [pb].
         replicas: number of draws.
         streams: random numbers.
@@ -56,20 +60,21 @@ def learn_replicas(
     """
     if not sampler.has_flow:
         return Uncertainty(None, note="no flow draws the points of this process")
-    from plugin.bayesian import BayesianConfig, Events, fit
+    from plugin.bayesian import COLD, BayesianConfig, Events, fit, temper
     from plugin.bayesian.fit import default_steps
     from plugin.training.optimise import DivergedError
 
     channel = sampler.channels[0]
-    assert channel.spec is not None
+    spec = channel.spec
+    assert spec is not None
     assert channel.params is not None
     try:
         positive, negative = positive_part(points)
         events = Events.of_samples(positive, sampler, ())
         steps = default_steps(len(events))
-        config = BayesianConfig(steps=steps, mean_steps=0, threads=threads)
+        config = BayesianConfig(steps=steps, mean_steps=0, temperature=1.0 if fresh is None else COLD, threads=threads)
         generator = streams.generator("Bayesian flow")
-        found = fit(channel.spec, channel.params[None], events, config, generator, on_progress)
+        found = fit(spec, channel.params[None], events, config, generator, on_progress)
     except (DivergedError, UserError) as failure:
         log.warning("events get no uncertainties: %s", failure)
         return Uncertainty(None, note=str(failure))
@@ -77,12 +82,20 @@ def learn_replicas(
         "effective_training_events": [float(value) for value in found.n_eff],
         "negative_share_left_out": negative,
         "steps": steps,
+        "temperature": config.temperature,
     }
-    drawn = found.flow.replicas(replicas, streams.generator("replicas"))
-    uncertain = sampler.with_replicas(Replicas(channel.spec, drawn, information))
+
+    def make(scale: float) -> Replicas:
+        drawn = found.flow.replicas(replicas, streams.generator("replicas"), scale)
+        return Replicas(spec, drawn, {**information, "width_factor": scale})
+
+    if fresh is None:
+        return Uncertainty(sampler.with_replicas(make(1.0)), None)
+    half = np.arange(len(fresh)) % 2 == 0
+    width, check = fresh.select(np.flatnonzero(half)), fresh.select(np.flatnonzero(~half))
+    uncertain = sampler.with_replicas(temper(make, sampler, width, threads)[0])
     try:
-        calibration = None if fresh is None else calibrate(uncertain, fresh, (cross_section,), threads)
+        return Uncertainty(uncertain, calibrate(uncertain, check, (cross_section,), threads))
     except UserError as error:
         log.warning("not calibrated: %s", error)
         return Uncertainty(uncertain, None, f"not calibrated: {error}")
-    return Uncertainty(uncertain, calibration)

@@ -23,7 +23,8 @@ class Domain:
 
     Arguments:
         region: an array of limits ``[..., 2]``, a dictionary of such arrays (the integrand then receives a
-            dictionary), a ``vegas.AdaptiveMap`` or a ``vegas.Integrator`` (whose adapted grid is kept).
+            dictionary), a list of grids (the nodes of every coordinate, of different numbers), a
+            ``vegas.AdaptiveMap`` or a ``vegas.Integrator`` (whose adapted grid is kept).
 
     Attributes:
         limits: (dim, 2), lower and upper limit of every coordinate, in the order of the flattened region.
@@ -46,9 +47,9 @@ class Domain:
             self.source = region
             self.template = self._like(region.xsample)
         elif isinstance(region, vegas.AdaptiveMap):
-            self.limits = np.asarray(region.region(), dtype=np.float64)
-            self.source = region
-            self.template = self._inside(self.limits)
+            self._take(region)
+        elif _is_grid(region):
+            self._take(vegas.AdaptiveMap([[float(node) for node in nodes] for nodes in region]))
         elif isinstance(region, Mapping):
             if not region:
                 raise UserError("the integration region is an empty dictionary; it needs at least one interval")
@@ -67,6 +68,11 @@ class Domain:
         self.volume = float(np.prod(self.limits[:, 1] - self.limits[:, 0]))
         if not 0.0 < self.volume < np.inf:
             raise UserError(f"the integration region has the volume {self.volume}; it must be positive and finite")
+
+    def _take(self, source: vegas.AdaptiveMap) -> None:
+        self.limits = np.asarray(source.region(), dtype=np.float64)
+        self.source = source
+        self.template = self._inside(self.limits)
 
     @staticmethod
     def _inside(limits: Array) -> Array:
@@ -128,6 +134,20 @@ class Domain:
             return gvar.BufferDict(self.template, **({"rbatch_buf": x.T} if mode == "rbatch" else {"lbatch_buf": x}))
         shape = np.shape(self.template)
         return x.T.reshape((*shape, -1)) if mode == "rbatch" else x.reshape((-1, *shape))
+
+
+def _is_grid(region: Any) -> bool:
+    """Whether a region consists of the nodes of every coordinate, not equally many of all, as vegas tells them."""
+    try:
+        nodes = [np.asarray(axis, dtype=np.float64) for axis in region]
+    except (TypeError, ValueError):
+        return False
+    return (
+        bool(nodes)
+        and all(axis.ndim == 1 and len(axis) >= 2 for axis in nodes)
+        and len({len(axis) for axis in nodes}) > 1
+        and all(bool(np.all(np.isfinite(axis))) and bool(np.all(np.diff(axis) > 0.0)) for axis in nodes)
+    )
 
 
 def _intervals(value: Any, name: str) -> Array:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import vegas
 
-from mcbridge.errors import AmplitudeError, UserError
+from mcbridge.errors import AmplitudeError, UserError, of_both_kinds
 from mcbridge.integrands.domain import Domain
+from mcbridge.integrands.pooled import PooledFunction
 from mcbridge.integrands.protocol import Array, Evaluation
 
 __all__ = ["ComponentEvaluation", "FunctionIntegrand", "StandardFunction"]
@@ -86,13 +87,14 @@ class StandardFunction:
             )
         return values
 
-    def _failure(self, error: Exception) -> AmplitudeError:
+    def _failure(self, error: Exception) -> UserError:
         hint = ""
         if not self.batched and isinstance(error, (IndexError, TypeError, ValueError)):
             hint = (
                 " (it was called with one point; a function of many points needs the decorator vegas.lbatchintegrand)"
             )
-        return AmplitudeError(f"the integrand {self.name} raised {type(error).__name__}: {error}{hint}")
+        message = f"the integrand {self.name} raised {type(error).__name__}: {error}{hint}"
+        return of_both_kinds(AmplitudeError, message, error)
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -118,6 +120,8 @@ class FunctionIntegrand:
         discrete: edges in the unit hypercube of coordinates that only make a choice.
         uses_jac: whether the function takes the Jacobian of the vegas map as second argument; such a function can
             only be integrated by vegas itself.
+        pool: a ``multiprocessing.Pool`` whose processes evaluate the function; None for this process.
+        nproc: number of its processes.
 
     Raises:
         UserError: for an impossible region, or coordinates that do not exist.
@@ -134,9 +138,12 @@ class FunctionIntegrand:
         periodic: Sequence[int] = (),
         discrete: Mapping[int, Sequence[float]] | None = None,
         uses_jac: bool = False,
+        pool: Any = None,
+        nproc: int = 1,
     ) -> None:
         self.domain = Domain(domain)
         self.function = StandardFunction(function, self.domain, uses_jac)
+        self.pooled = None if pool is None else PooledFunction(self.function, pool, nproc)
         self.name = name or self.function.name
         self.dim = self.domain.dim
         self.periodic = tuple(int(coordinate) for coordinate in periodic)
@@ -155,9 +162,14 @@ class FunctionIntegrand:
         """Number of components."""
         return self.function.size
 
+    @property
+    def worker_seconds(self) -> float:
+        """CPU time that worker processes have spent in the function."""
+        return 0.0 if self.pooled is None else self.pooled.cpu_seconds
+
     def __call__(self, u: Array, channel: int = 0) -> Evaluation:
         """Evaluate points ``u`` (n, dim) of the unit hypercube."""
-        values = self.function(self.domain.from_unit(u)) * self.domain.volume
+        values = (self.pooled or self.function)(self.domain.from_unit(u)) * self.domain.volume
         if self.size == 1:
             return Evaluation(values[:, 0])
         return ComponentEvaluation(np.ascontiguousarray(values[:, 0]), components=values)

@@ -17,7 +17,7 @@ class Metered:
 
     Attributes:
         evaluations: points evaluated so far.
-        cpu_seconds: CPU time of this process that they took.
+        cpu_seconds: CPU time that they took in this process and in the workers of a pool.
     """
 
     def __init__(self, integrand: Integrand) -> None:
@@ -31,11 +31,14 @@ class Metered:
         self.cpu_seconds = 0.0
 
     def __call__(self, u: Array, channel: int) -> Evaluation:
-        start = time.process_time()
+        start = time.process_time() + self._in_workers()
         evaluation = self.integrand(u, channel)
-        self.cpu_seconds += time.process_time() - start
+        self.cpu_seconds += time.process_time() + self._in_workers() - start
         self.evaluations += len(u)
         return evaluation
+
+    def _in_workers(self) -> float:
+        return float(getattr(self.integrand, "worker_seconds", 0.0))
 
     def events(self, u: Array, channel: int, choice: Array) -> EventBatch:
         """The event records of points (see :class:`EventSource`); not counted as evaluations."""

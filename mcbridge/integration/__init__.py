@@ -6,6 +6,7 @@ from mcbridge.integration.guard import Failure, FailureLog, Guard, evaluate
 from mcbridge.integration.integral import ChannelResult, Integral, IterationResult
 from mcbridge.integration.integrate import fresh_weights, integrate
 from mcbridge.integration.integrator import Integrator
+from mcbridge.integration.restratify import restratify
 from mcbridge.integration.samples import Samples
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "evaluate",
     "fresh_weights",
     "integrate",
+    "restratify",
     "split",
 ]

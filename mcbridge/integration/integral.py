@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gvar
 import numpy as np
@@ -14,6 +14,10 @@ from mcbridge.integrands.function import FunctionIntegrand
 from mcbridge.integrands.protocol import Array, IntArray
 from mcbridge.integration.guard import FailureLog
 from mcbridge.integration.samples import Samples
+from mcbridge.tables import html_table, rich_table
+
+if TYPE_CHECKING:
+    import rich.console
 
 __all__ = ["ChannelResult", "Integral", "IterationResult", "combine", "table_html", "vegas_result"]
 
@@ -159,8 +163,49 @@ class Integral:
             lines.append(f"not finite      {self.failures.failures}, the first: {self.failures.examples[0]}")
         return "\n".join(lines) + "\n\n" + self.summary()
 
+    def _tables(self) -> list[tuple[str, list[str], list[list[str]], str]]:
+        """Title, columns, rows and note of what there is to show: the result, iterations, channels."""
+        rows = [
+            ["integral", str(gvar.gvar(self.mean, self.error))],
+            ["chi2/dof", f"{self.chi2:.2f}/{self.dof}" + (f", Q {self.Q:.2f}" if self.dof else "")],
+            ["relative standard deviation", f"{self.rsd:.4g}"],
+            ["evaluations", f"{self.evaluations:,}"],
+        ]
+        if self.negative_fraction > 1e-12:
+            rows.append(["negative", f"{self.negative_fraction:.2%} of {self.absolute:.6g}"])
+        if self.failures.failures:
+            rows.append(["not finite", f"{self.failures.failures}, the first: {self.failures.examples[0]}"])
+        iterations = []
+        for index, part in enumerate(self.iterations):
+            mean, error, chi2 = combine(self.iterations[: index + 1])
+            own, average = gvar.gvar(part.mean, part.error), gvar.gvar(mean, error)
+            per_dof = f"{chi2 / index:.2f}" if index else ""
+            iterations.append([str(index + 1), str(own), str(average), per_dof, f"{part.n:,}"])
+        tables = [
+            ("integral", ["", ""], rows, ""),
+            ("iterations", ["iteration", "integral", "average", "chi2/dof", "points"], iterations, ""),
+        ]
+        if len(self.channels) > 1:
+            channels = [
+                [
+                    str(index),
+                    str(gvar.gvar(channel.mean, channel.sigma / np.sqrt(channel.n) if channel.n else 0.0)),
+                    f"{channel.mean / self.mean:.1%}" if self.mean else "",
+                    f"{channel.sigma / abs(channel.mean):.3g}" if channel.mean else "",
+                    f"{channel.n:,}",
+                ]
+                for index, channel in enumerate(self.channels)
+            ]
+            tables.append(("channels", ["channel", "integral", "share", "rel. std", "points"], channels, ""))
+        return tables
+
     def _repr_html_(self) -> str:
-        return table_html(str(self))
+        return "".join(html_table(*table) for table in self._tables())
+
+    def __rich__(self) -> rich.console.RenderableType:
+        from rich.console import Group
+
+        return Group(*(rich_table(*table) for table in self._tables()))
 
 
 def vegas_result(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import vegas
 
-from mcbridge.errors import AmplitudeError, UserError, nearest
+from mcbridge.errors import AmplitudeError, UserError, nearest, of_both_kinds
 from mcbridge.integrands.domain import Domain
 from mcbridge.integrands.function import FunctionIntegrand
 from mcbridge.integrands.protocol import Array
@@ -17,11 +18,10 @@ from mcbridge.integration.guard import Guard
 from mcbridge.integration.integral import (
     Integral,
     IterationResult,
-    combine,
     vegas_result,
 )
 from mcbridge.integration.integrate import fresh_weights, integrate
-from mcbridge.integration.vegas_plus import Budget, GuardedFunction, adaptive_map
+from mcbridge.integration.vegas_plus import Budget, GuardedFunction, adaptive_map, open_target
 from mcbridge.random import Streams
 from mcbridge.samplers.sampler import Sampler
 
@@ -31,10 +31,10 @@ __all__ = ["Integrator"]
 _UNSUPPORTED = {
     "uses_jac": "the Jacobian of the vegas map exists only with sampler=None",
     "mpi": "run chunks of work in your own processes instead",
-    "saveall": "use Integrator.save(path) for the sampler",
 }
 _OWN = ("max_failure_fraction", "threads")
 _CALL = ("save", "saveall")
+_LEGACY = ("nhcube_batch", "max_nhcube")  # vegas ignores them
 _TRIALS = 100_000  # points from which the largest weight is found
 
 
@@ -56,6 +56,11 @@ class Integrator:
         UserError: for an impossible region, an unknown option, or a sampler of another dimension.
     """
 
+    defaults: ClassVar[dict[str, Any]] = vegas.Integrator.defaults
+    """The defaults of all options: the very dictionary of ``vegas.Integrator``."""
+
+    synchronize_random = staticmethod(vegas.Integrator.synchronize_random)
+
     def __init__(self, domain: Any, sampler: Sampler | None = None, seed: int | None = None, **options: Any) -> None:
         if isinstance(domain, Integrator):
             sampler = domain.sampler if sampler is None else sampler
@@ -71,7 +76,14 @@ class Integrator:
         self.threads = 1
         self._calls = 0
         self._last = 0
-        self.vegas = vegas.Integrator(self.domain.vegas_region(), **self._check(options))
+        self._spent = 0  # evaluations of the present call that were used before the iterations
+        self._keep_strata = "nstrat" in options
+        self._seeded = seed is not None or options.get("ran_array_generator") is not None
+        options = self._check(options)
+        try:
+            self.vegas = vegas.Integrator(self.domain.vegas_region(), **options)
+        except (ValueError, TypeError, AttributeError, MemoryError) as error:
+            raise _refused(options, error) from error
         if self.vegas.ran_array_generator is None or seed is not None:
             self.vegas.set(ran_array_generator=self.streams.generator("vegas").random)
         if sampler is not None:
@@ -81,12 +93,15 @@ class Integrator:
 
     def _check(self, options: dict[str, Any]) -> dict[str, Any]:
         """Options for vegas from ``options``; our own are taken out and stored."""
+        options = {name: value for name, value in options.items() if name not in _LEGACY}
         for name in options:
             if name not in vegas.Integrator.defaults and name not in _OWN and name not in ("nstrat", "sigf"):
                 allowed = [*vegas.Integrator.defaults, *_OWN, *_CALL, "nstrat", "sampler", "seed"]
-                raise UserError(
+                raise of_both_kinds(
+                    UserError,
                     f"the integrator has no option '{name}'"
-                    + (nearest(name, allowed) or f"; options are {', '.join(sorted(allowed))}")
+                    + (nearest(name, allowed) or f"; options are {', '.join(sorted(allowed))}"),
+                    AttributeError,
                 )
         for name, lowest in (("nitn", 1), ("neval", 2)):
             if name in options:
@@ -99,18 +114,27 @@ class Integrator:
     def set(self, ka: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
         """Change options as ``vegas.Integrator.set`` does; returns the old values of those that changed.
 
-        With ``seed`` the random numbers start anew, with ``sampler`` the points come from another sampler.
+        With ``seed`` the random numbers start anew, with ``sampler`` the points come from another sampler, with
+        ``map`` the region (or the grid) is another one.
         """
         options = {**options, **(ka or {})}
         old: dict[str, Any] = {}
         if "seed" in options:
             old["seed"] = self.streams.seed
             self.streams = Streams(_seed(options.pop("seed")))
-            self._calls = 0
+            self._calls, self._seeded = 0, True
             self.vegas.set(ran_array_generator=self.streams.generator("vegas").random)
         if "sampler" in options:
             old["sampler"] = self.sampler
             self.use(options.pop("sampler"))
+        if options.get("map") is not None:
+            domain = Domain(options["map"])
+            if self.sampler is not None and domain.dim != self.domain.dim:
+                raise UserError(f"the sampler has {self.domain.dim} dimensions; the new map has {domain.dim}")
+            self.domain, options["map"] = domain, domain.vegas_region()
+            options.setdefault("neval", self.vegas.neval)  # lets vegas find the strata of the new dimension
+        if "nstrat" in options or "neval" in options:
+            self._keep_strata = options.get("nstrat") is not None
         own = {name: getattr(self, name) for name in _OWN if name in options}
         options = self._check(options)
         if not options:
@@ -118,7 +142,7 @@ class Integrator:
         try:
             changed = self.vegas.set(options)
         except (ValueError, TypeError, AttributeError, MemoryError) as error:
-            raise UserError(f"the integrator does not accept {_listing(options)}: {error}") from error
+            raise _refused(options, error) from error
         return {**old, **own, **changed}
 
     def use(self, sampler: Sampler | None) -> None:
@@ -196,29 +220,40 @@ class Integrator:
         self.integrand = FunctionIntegrand(function, self.domain, uses_jac=self.vegas.uses_jac)
         inner = self.integrand.function
         analyzer = self.vegas.analyzer
-        budget = Budget(self.vegas, analyzer)
+
+        def after(result: Any) -> None:
+            if saveall is not None:
+                budget.restore()
+                self.vegas.set(analyzer=analyzer)
+                self._save_all(result, saveall)
+                self.vegas.set(analyzer=budget)
+
+        budget = Budget(self.vegas, analyzer, self._spent, after)
+        if self.vegas.mpi and not self._seeded:  # gvar's generator is what vegas keeps in step over the processes
+            self.vegas.set(ran_array_generator=None)
         if self.vegas.nproc == 1:  # worker processes would count in vain
             inner.standard.eval = GuardedFunction(inner, self.domain, self.guard)
         try:
             self.vegas.set(analyzer=budget)
-            return self.vegas(inner.standard, save=save, saveall=saveall)
+            return self.vegas(inner.standard, save=str(save) if isinstance(save, Path) else save)
         except UserError:
             raise
         except Exception as error:
-            raise AmplitudeError(f"the integration of {inner.name} failed: {error}") from error
+            message = f"the integration of {inner.name} failed: {error}"
+            raise of_both_kinds(AmplitudeError, message, error) from error
         finally:
             inner.standard.eval = inner.evaluate
             self.vegas.set(analyzer=analyzer)
             budget.restore()
+            # A cycle would leave the end of vegas' worker processes to the garbage collection of some later child.
+            budget.after = None
 
     def _frozen(self, function: Callable[..., Any], save: Any, saveall: Any) -> Any:
         for name, reason in _UNSUPPORTED.items():
-            if (saveall is not None) if name == "saveall" else getattr(self.vegas, name):
+            if getattr(self.vegas, name):
                 raise UserError(f"'{name}' does not go with a frozen sampler: {reason}")
-        if self.vegas.nproc != 1:
-            raise UserError("'nproc' does not go with a frozen sampler: use 'threads' for the sampler")
         assert self.sampler is not None
-        self.integrand = integrand = FunctionIntegrand(function, self.domain)
+        self.integrand = integrand = self._shared_out(function)
         settings, analyzer = self.vegas, self.vegas.analyzer
         running: Any = None
 
@@ -231,10 +266,10 @@ class Integrator:
                 if len(results) < settings.nitn:
                     analyzer.begin(len(results), self)
             if save is not None:
-                running.save(save)
-            mean, error, _ = combine(results)
-            tolerance: float = settings.atol + settings.rtol * abs(mean)
-            return error < tolerance
+                running.save(str(save) if isinstance(save, Path) else save)
+            if saveall is not None:
+                self._save_all(running.result, saveall)
+            return bool(running.converged(settings.rtol, settings.atol))
 
         if analyzer is not None:
             analyzer.begin(0, self)
@@ -250,6 +285,28 @@ class Integrator:
             converged=after,
         )
         return running.result
+
+    def _shared_out(self, function: Callable[..., Any]) -> FunctionIntegrand:
+        """The integrand, evaluated by the worker processes where ``nproc`` says so."""
+        nproc = int(self.vegas.nproc)
+        return FunctionIntegrand(function, self.domain, pool=self.vegas.pool if nproc > 1 else None, nproc=nproc)
+
+    def _save_all(self, result: Any, target: Any) -> None:
+        with open_target(target) as file:
+            pickle.dump((result, self), file)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The last integrand may be a local function, which cannot be pickled; vegas does not keep it either.
+        return {
+            **self.__dict__,
+            "integrand": None,
+            "grid": [np.array(knots) for knots in self.vegas.map.extract_grid()],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        grid = state.pop("grid")
+        self.__dict__.update(state)
+        self.vegas.set(map=vegas.AdaptiveMap(grid))  # vegas' own pickle interpolates the grid
 
     # ---- points ----
 
@@ -286,17 +343,14 @@ class Integrator:
         """Weights and points, ``(wgt, x)``, as ``vegas.Integrator.sample`` gives them.
 
         Arguments:
-            nbatch: smallest number of points; rounded up to whole iterations of neval points.
+            nbatch: smallest number of points; rounded up to whole iterations. One iteration if None.
             mode: ``"rbatch"`` or ``"lbatch"``, where the index of the point stands in ``x``.
         """
         if mode not in ("rbatch", "lbatch"):
             raise UserError(f"mode is '{mode}'; it must be 'rbatch' or 'lbatch'")
-        if self.sampler is None:
-            wgt, x = self.vegas.sample(nbatch=nbatch, mode=mode)
-            return wgt, x
-        neval = int(self.vegas.neval)
-        iterations = 1 if nbatch is None else max(1, -(-_count("nbatch", nbatch, 1) // neval))
-        batches = [batch for _ in range(iterations) for batch in self.random_batch()]
+        each = int(self.vegas.neval) if self.sampler is not None else int(self.vegas.last_neval or self.vegas.neval)
+        iterations = 1 if nbatch is None else max(1, -(-_count("nbatch", nbatch, 1) // each))
+        batches = [tuple(map(np.array, batch)) for _ in range(iterations) for batch in self.random_batch()]
         points = np.concatenate([batch[0] for batch in batches])
         weights = np.concatenate([batch[1] for batch in batches]) / iterations
         return weights, self.domain.format(points, mode)
@@ -333,12 +387,14 @@ class Integrator:
             return self.sampler
         from mcbridge.maps.vegas import VegasMap
 
-        limits = self.domain.limits
-        grid = [
+        return VegasMap(self.unit_grid()).sampler()
+
+    def unit_grid(self) -> list[Array]:
+        """The knots of the map as it is now adapted, for every coordinate of the unit hypercube."""
+        return [
             (np.asarray(knots) - low) / (high - low)
-            for knots, (low, high) in zip(self.vegas.map.extract_grid(), limits, strict=True)
+            for knots, (low, high) in zip(self.vegas.map.extract_grid(), self.domain.limits, strict=True)
         ]
-        return VegasMap(grid).sampler()
 
     def save(self, path: str | Path) -> None:
         """Write the sampler file: the frozen sampler, or the VEGAS map as it is now adapted."""
@@ -371,6 +427,10 @@ def _count(name: str, value: Any, lowest: int) -> int:
     if whole < lowest:
         raise UserError(f"{name} is {value!r}; it must be a whole number >= {lowest}")
     return whole
+
+
+def _refused(options: dict[str, Any], error: Exception) -> UserError:
+    return of_both_kinds(UserError, f"the integrator does not accept {_listing(options)}: {error}", error)
 
 
 def _listing(options: dict[str, Any]) -> str:

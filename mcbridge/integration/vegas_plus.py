@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,12 +47,16 @@ class Budget:
     Arguments:
         integrator: the integrator, with its options set.
         analyzer: the user's own analyzer, which is passed on.
+        spent: evaluations that were used before.
+        after: called with the result at the end of every iteration.
     """
 
-    def __init__(self, integrator: vegas.Integrator, analyzer: Any) -> None:
-        self.integrator, self.analyzer = integrator, analyzer
+    def __init__(
+        self, integrator: vegas.Integrator, analyzer: Any, spent: int = 0, after: Callable[[Any], None] | None = None
+    ) -> None:
+        self.integrator, self.analyzer, self.after = integrator, analyzer, after
         self.neval = int(integrator.neval)
-        self.left = self.neval * int(integrator.nitn)
+        self.left = self.neval * int(integrator.nitn) - spent
         self.strata = np.array(integrator.nstrat)
         # Without adaptive stratification the points are distributed evenly, and little is lost.
         self.rounds = integrator.nhcube > 1 and integrator.beta > 0 and not integrator.adapt_to_errors
@@ -70,6 +77,8 @@ class Budget:
         self.left -= int(self.integrator.last_neval)
         if self.analyzer is not None:
             self.analyzer.end(iteration_result, result)
+        if self.after is not None:
+            self.after(result)
 
     def restore(self) -> None:
         """Give the integrator back the neval it had."""
@@ -112,6 +121,16 @@ def adaptive_map(channel: ChannelSampler, limits: Array) -> vegas.AdaptiveMap:
     return vegas.AdaptiveMap(
         [list(low + knots * (high - low)) for knots, (low, high) in zip(grid, limits, strict=True)]
     )
+
+
+@contextmanager
+def open_target(target: Any) -> Iterator[Any]:
+    """The file that ``save`` or ``saveall`` names: a path, or a binary file that stays open."""
+    if isinstance(target, (str, Path)):
+        with Path(target).open("wb") as file:
+            yield file
+    else:
+        yield target
 
 
 def stratified_rsd(

@@ -21,6 +21,7 @@ from mcbridge.integration.integrate import (
 from mcbridge.integration.samples import Samples
 from mcbridge.random import Streams
 from mcbridge.samplers.channel_survey import Candidate, ChannelSurvey
+from mcbridge.samplers.grid import Grid
 from mcbridge.samplers.sampler import Sampler
 
 __all__ = ["Survey", "survey"]
@@ -96,6 +97,7 @@ def survey(
     guard: Guard | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     purpose: str = "survey",
+    grids: Sequence[Grid] | None = None,
 ) -> Survey:
     """Adapt VEGAS maps to all channels of an integrand.
 
@@ -112,6 +114,8 @@ def survey(
         guard: what is tolerated of the integrand.
         on_progress: called with the number of points done and of all, after every chunk.
         purpose: label of the random stream.
+        grids: the grids that draw the first points, for every channel the knots of its continuous coordinates;
+            uniform ones if None.
 
     Raises:
         UserError: for too few points.
@@ -132,6 +136,9 @@ def survey(
     guard = Guard() if guard is None else guard
     adapting = int(np.clip(evaluations // (20 * rounds * integrand.channels), 16, 100))
     channels = [ChannelSurvey(integrand.dim, integrand.discrete, adapting) for _ in range(integrand.channels)]
+    if grids is not None:
+        for channel, grid in zip(channels, grids, strict=True):
+            channel.grid = grid
     parts: list[list[Samples]] = [[] for _ in channels]
     shares = np.full(len(channels), 1.0 / len(channels))
     results = []

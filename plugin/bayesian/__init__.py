@@ -5,9 +5,10 @@ from plugin.bayesian.density import learn_density
 from plugin.bayesian.events import Events
 from plugin.bayesian.fit import BayesianConfig, FitResult, fit
 from plugin.bayesian.posterior import BayesianFlow
-from plugin.bayesian.temper import temper
+from plugin.bayesian.temper import COLD, temper
 
 __all__ = [
+    "COLD",
     "BayesianConfig",
     "BayesianFlow",
     "ConditionalDensity",

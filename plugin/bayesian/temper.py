@@ -17,7 +17,10 @@ from mcbridge.integration import Samples
 from mcbridge.samplers import Replicas, Sampler
 from mcbridge.uncertainties.marginals import marginal_chi2
 
-__all__ = ["temper"]
+__all__ = ["COLD", "temper"]
+
+COLD = 0.1
+"""Temperature of the posterior of a flow that has learned from exact values; exact points set its final width."""
 
 _ROUNDS = 4
 _CLOSE = 0.1  # of chi2/dof from 1

@@ -319,6 +319,9 @@ class Card(Section):
         "exact", description="exact: events are unweighted with the amplitude; surrogate: drawn from the flow alone"
     )
     events: Annotated[int, Field(ge=0)] = Field(10_000, description="unweighted events to write")
+    formats: tuple[Literal["lhe", "hepmc3"], ...] = Field(
+        ("lhe",), description="event files: lhe, which is always written, and hepmc3 beside it (needs pyhepmc)"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="seed of all random numbers")
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(2, description="threads of the flow kernel")
     survey: SurveyCard = Field(default_factory=SurveyCard)
@@ -329,6 +332,17 @@ class Card(Section):
     uncertainties: UncertaintiesCard = Field(default_factory=UncertaintiesCard)
     failures: Failures = Field(default_factory=Failures)
     scaling: ScalingCard = Field(default_factory=ScalingCard)
+
+    @field_validator("formats")
+    @classmethod
+    def _lhe_always(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if "lhe" not in formats:
+            raise ValueError("the format lhe is always written: [lhe] or [lhe, hepmc3]")
+        if "hepmc3" in formats:
+            from mcbridge.hepmc import require_pyhepmc
+
+            require_pyhepmc()
+        return formats
 
     @model_validator(mode="before")
     @classmethod

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import gvar
 
 from mcbridge.errors import UserError
+from mcbridge.tables import html_table, rich_table
 from plugin.choice.figures import Figures
+
+if TYPE_CHECKING:
+    import rich.table
 
 __all__ = ["USUAL_GAIN", "Decision", "Goal", "decide", "decide_early", "load_decision"]
 
@@ -65,6 +71,31 @@ class Decision:
     seconds: dict[str, float]
     figures: dict[str, Figures]
     stage: str
+
+    def _table(self) -> tuple[str, list[str], list[list[str]], str]:
+        """Title, columns, rows and note: figures of merit and expected time of each sampler."""
+        rows = []
+        for name in dict.fromkeys([*self.figures, *self.seconds]):
+            found, seconds = self.figures.get(name), self.seconds.get(name)
+            rows.append(
+                [
+                    name + (" (chosen)" if name == self.sampler else ""),
+                    str(gvar.gvar(found.mean, found.error)) if found else "",
+                    f"{found.rsd:.4g}" if found else "",
+                    f"{found.efficiency:.4g}" if found else "",
+                    f"{found.kish:.4g}" if found else "",
+                    f"{1e6 * found.seconds_per_point:.3g}" if found else "",
+                    _time(seconds) if seconds is not None and seconds < float("inf") else "",
+                ]
+            )
+        columns = ["sampler", "integral", "rel. std", "efficiency", "Kish / point", "us / point", "time to the goal"]
+        return f"choice: {self.sampler}", columns, rows, self.reason
+
+    def _repr_html_(self) -> str:
+        return html_table(*self._table())
+
+    def __rich__(self) -> rich.table.Table:
+        return rich_table(*self._table())
 
     def as_json(self) -> dict[str, Any]:
         """The decision without timings of its own run: what pins a later run."""

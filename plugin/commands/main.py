@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from mcbridge.errors import UserError
-from plugin.commands import annotate, card, integrate, run, status
+from plugin.commands import annotate, card, integrate, report, run, status, validate
 
 __all__ = ["add_commands", "app", "main"]
 
@@ -26,6 +26,8 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("status")(status.command)
 app.command("integrate")(integrate.command)
+app.command("validate")(validate.command)
+app.command("report")(report.command)
 app.command("annotate")(annotate.command)
 app.command("card")(card.command)
 

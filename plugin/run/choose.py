@@ -103,6 +103,7 @@ def _train(state: State, vegas: Figures) -> Decision | None:
         "evaluations": trained.evaluations,
         "diverged": trained.diverged,
         "reason": trained.reason,
+        "history": [look.as_json() for look in trained.history],
     }
     if trained.diverged:
         reason = f"the training of the flow diverged ({trained.reason}); VEGAS takes over"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcbridge import core
+from mcbridge.hepmc import lhe_to_hepmc3
 from mcbridge.integration import Integral, fresh_weights
 from mcbridge.integration.chunks import CHUNK
 from mcbridge.lhe import RunInfo, join_parts
@@ -110,6 +111,7 @@ def join_events(state: State, folder: RunFolder, made: MadeEvents) -> dict[str, 
     finally:
         if here:
             maker.workers.close()
+    _other_formats(state, folder)
     return {
         **made.totals.as_dict(),
         "policy": state.card.unweighting.policy,
@@ -122,7 +124,9 @@ def write_surrogate_events(
 ) -> dict[str, Any]:
     """Write events that are drawn from the Bayesian density alone; what there is to say of them."""
     _, record, w_max = _prepare(state, folder, sampler, integral)
-    return write_surrogate(state, folder, record, _info(state, integral, choice, w_max.tolist(), record))
+    figures = write_surrogate(state, folder, record, _info(state, integral, choice, w_max.tolist(), record))
+    _other_formats(state, folder)
+    return figures
 
 
 def _prepare(state: State, folder: RunFolder, sampler: Sampler, integral: Integral) -> tuple[Any, Record, Any]:
@@ -146,6 +150,11 @@ def _prepare(state: State, folder: RunFolder, sampler: Sampler, integral: Integr
     weights = [trials.event_weights[trials.channel == channel] for channel in range(state.process.channels)]
     w_max = np.asarray(largest_weights(weights, policy, state.streams.generator("largest weight policy")))
     return trials, record, w_max
+
+
+def _other_formats(state: State, folder: RunFolder) -> None:
+    if "hepmc3" in state.card.formats:
+        lhe_to_hepmc3(folder.path / "events.lhe.gz", folder.path / "events.hepmc.gz")
 
 
 def _info(state: State, integral: Integral, choice: Decision, w_max: list[float], record: Record) -> RunInfo:

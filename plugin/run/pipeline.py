@@ -57,6 +57,9 @@ class RunResult:
     decision: Decision
     summary: dict[str, Any]
 
+    def _repr_html_(self) -> str:
+        return self.decision._repr_html_() + self.integral._repr_html_()
+
     @property
     def events(self) -> Path | None:
         """The event file, if there is one."""

@@ -13,6 +13,7 @@ from mcbridge.integration.chunks import CHUNK
 from mcbridge.samplers import Sampler
 from mcbridge.scaling import SamplerFile
 from plugin.choice import Decision
+from plugin.report.run import end_of_run
 from plugin.run.checkpoints import (
     decision_from_json,
     decision_to_json,
@@ -88,6 +89,7 @@ def go_through(state: State, machine: Machine) -> tuple[Integral, Decision, dict
     def report() -> dict[str, Any]:
         content.update(summary(state, integral, choice, events))
         folder.write("summary.json", content)
+        end_of_run(folder.path, content, integral)
         return {}
 
     machine.step("report", report, lambda result: content.update(read_summary(folder.path)))

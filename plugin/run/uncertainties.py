@@ -36,8 +36,6 @@ __all__ = ["Record", "learn_replicas", "make_record", "write_surrogate"]
 
 log = logging.getLogger("plugin.run")
 
-_TEMPERATURE = 0.1  # of the posterior of a flow that has learned from exact values; exact points set its final width
-
 
 def learn_replicas(state: State, stored: Sampler, sampler: Sampler) -> None:
     """Give the sampler that will be stored the replicas of a Bayesian flow, where the card wants them.
@@ -97,7 +95,7 @@ def _insists(state: State) -> bool:
 
 
 def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weights: str) -> Replicas | None:
-    from plugin.bayesian import BayesianConfig, Events, fit, temper
+    from plugin.bayesian import COLD, BayesianConfig, Events, fit, temper
     from plugin.bayesian.fit import default_steps
     from plugin.flows import identity_parameters
     from plugin.training.config import TrainingConfig
@@ -125,7 +123,7 @@ def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weigh
         scope=card.scope,
         steps=steps,
         mean_steps=0 if stored.has_flow else steps,
-        temperature=_TEMPERATURE if cold else 1.0,
+        temperature=COLD if cold else 1.0,
         threads=state.card.threads,
     )
     try:

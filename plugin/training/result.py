@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import inf, nan
+from typing import Any
 
 from mcbridge.integration import Samples
 from mcbridge.samplers import Sampler
@@ -30,6 +33,16 @@ class TrainingStatus:
     held_out_rsd: float
     best_rsd: float
     evaluations: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For files; what is not finite (nothing was measured) becomes null."""
+        return {name: None if value != value or value == inf else value for name, value in asdict(self).items()}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> TrainingStatus:
+        """The inverse of :meth:`as_json`."""
+        content: dict[str, Any] = {name: nan if value is None else value for name, value in data.items()}
+        return TrainingStatus(**content)
 
     def __str__(self) -> str:
         return f"{self.stage} {self.step}/{self.steps}: loss {self.loss:.4g}, held-out rsd {self.held_out_rsd:.3g}"

@@ -25,7 +25,8 @@ from plugin.training.checkpoint import Checkpoint, save_checkpoint
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import flow_spec
 from plugin.training.losses import Loss, loss_by_name
-from plugin.training.measures import Moments, best_eps
+from plugin.training.measures import Moments
+from plugin.training.mixture import choose_eps, learned_tables, tuned_tables
 from plugin.training.optimise import Best, DivergedError, Optimiser, held_out_moments, parameters_of, run_stage
 from plugin.training.request import Request
 from plugin.training.result import TrainingResult, TrainingStatus
@@ -36,7 +37,6 @@ __all__ = ["train"]
 log = logging.getLogger("plugin.training")
 
 _FAR = 10  # rounds where that is needed
-_FLOOR = 0.02  # share of a cell table that all cells have equally
 _SHARES = {
     0: (1.0,),
     1: (0.4, 0.6),
@@ -189,7 +189,7 @@ class _Training:
                 beta = self.buffer.flatten(least)
             if np.any(beta < 1.0):
                 log.info("round %d: the target is flattened, exponents %s", index, np.array2string(beta, precision=3))
-            self._learn_tables()
+            self.tables = learned_tables(self.buffer, self.tables)
             self.far = bool(np.any(beta < 1.0))
             best.moments = held_out_moments(self.buffer, flow, best.parameters, self.tables, self._eps, self.far)
             self.best_rsd = np.inf
@@ -218,7 +218,7 @@ class _Training:
             self.best_rsd = np.inf
             steps, moment = config.fine_tuning_steps, loss_by_name(config.fine_tuning_loss)
             self._stage("fine-tuning", tuner, moment, steps, best, generator, share_of_vegas)
-        self._tune_tables(flow, best, share_of_vegas)
+        self.tables = tuned_tables(self.buffer, flow, best, self.tables, share_of_vegas)
         self._learn_channel_weights(flow, best, self._choose_eps(flow, best)[0])
         eps, moments = self._choose_eps(flow, best)
         if not np.all(np.isfinite(best.parameters)):
@@ -327,63 +327,9 @@ class _Training:
             self.buffer.add(Samples.concatenate(parts), asked.state, generator)
             self.buffer.set_channel_weights(self.weights)
 
-    def _learn_tables(self) -> None:
-        """Cell tables that minimise the forward KL: the sum of the weights of every cell, with a floor."""
-        buffer = self.buffer
-        weight = np.where(buffer.held, 0.0, np.abs(buffer.target) / buffer.density)
-        for channel, table in enumerate(self.tables):
-            own = buffer.channel == channel
-            sums: Array = np.bincount(buffer.cell[own], weight[own], len(table)).astype(np.float64)
-            self._set_table(channel, sums)
-
-    def _set_table(self, channel: int, sums: Array) -> None:
-        total = float(np.sum(sums))
-        if len(sums) > 1 and total > 0.0 and np.isfinite(total):
-            self.tables[channel] = (1.0 - _FLOOR) * sums / total + _FLOOR / len(sums)
-
-    def _tune_tables(self, flow: Flow, best: Best, eps: float) -> None:
-        """Cell tables of least variance, ``p_c ~ sqrt(int_c (alpha f)^2/q_c)``, where held-out points agree."""
-        if all(len(table) == 1 for table in self.tables):
-            return
-        buffer, before = self.buffer, [table.copy() for table in self.tables]
-        rows = np.arange(len(buffer))
-        ones = [np.ones_like(table) for table in self.tables]
-        density = buffer.flow_density(flow.spec, best.parameters, ones, rows)
-        terms = np.where(buffer.held, 0.0, buffer.target**2 / (buffer.density * np.maximum(density, 1e-300)))
-        for channel, table in enumerate(self.tables):
-            own = buffer.channel == channel
-            self._set_table(channel, np.sqrt(np.bincount(buffer.cell[own], terms[own], len(table))))
-        moments = held_out_moments(buffer, flow, best.parameters, self.tables, eps)
-        for channel, worse in enumerate(moments > best.moments):
-            if worse:
-                self.tables[channel] = before[channel]
-
     def _choose_eps(self, flow: Flow, best: Best) -> tuple[Array, list[Moments]]:
         """Share of the VEGAS density for each channel, and the moments of its mixture, on held-out points."""
-        buffer, config = self.buffer, self.config
-        few = len(buffer) < 50_000 * self.space.channels
-        # With few points nobody has seen what the flow may have starved: the bound is higher.
-        candidates = tuple(eps for eps in config.eps_candidates if not few or eps >= 0.05) or config.eps_candidates[-1:]
-        if config.eps is not None:
-            candidates = (config.eps,)
-        elif self.space.channels > 1:
-            candidates = (*candidates, 0.5)
-        rows = np.flatnonzero(buffer.held)
-        flows = buffer.flow_density(flow.spec, best.parameters, self.tables, rows)
-        vegas = buffer.vegas_density(rows)
-        eps, moments = np.ones(self.space.channels), []
-        for channel in range(self.space.channels):
-            own = buffer.channel[rows] == channel
-            eps[channel], found = best_eps(
-                buffer.target[rows][own],
-                buffer.density[rows][own],
-                vegas[own],
-                flows[own],
-                int(buffer.counts[channel, 1]),
-                candidates,
-            )
-            moments.append(found)
-        return eps, moments
+        return choose_eps(self.buffer, flow.spec, best.parameters, self.tables, self.config)
 
     def _learn_channel_weights(self, flow: Flow, best: Best, eps: Array | float) -> None:
         """Channel weights for the densities as they are.

@@ -192,3 +192,66 @@ def test_a_constant_goes_to_vegas():
     assert abs(result.mean - 2.5) < 5 * result.sdev
     assert integrator.decision.sampler == "vegas"
     assert "inf" not in integrator.decision.reason
+
+
+def test_options_that_leave_no_room_for_a_flow_go_to_vegas():
+    def by_jacobian(x, jac):
+        return 1 / np.prod(jac)
+
+    integrator = Integrator(2 * [[0, 2.0]], seed=1)
+    result = integrator(by_jacobian, nitn=2, neval=200, uses_jac=True)
+    assert abs(result.mean - 1) < 1e-6
+    assert "takes the Jacobian" in integrator.decision.reason
+    with pytest.raises(UserError, match="sampler='flow' does not go with uses_jac=True"):
+        Integrator(2 * [[0, 2.0]], sampler="flow", uses_jac=True)(by_jacobian)
+    frozen = Integrator(DIM * [[0, 1]], seed=1)
+    frozen(Counted().function(), nitn=2, neval=60_000, adapt=False)
+    assert "nothing is to be adapted" in frozen.decision.reason
+    assert all(np.allclose(np.diff(knots), np.diff(knots)[0]) for knots in frozen.map.extract_grid())
+
+
+def test_the_survey_starts_from_the_grid_that_is_there():
+    # A peak that 20,000 uniform points hardly see: their survey would find next to nothing.
+    width, dim = 0.003, 4
+    centre = np.full(dim, 0.7123)
+
+    @vegas.lbatchintegrand
+    def narrow(x):
+        return np.exp(-np.sum((x - centre) ** 2, axis=1) / (2 * width**2)) / (2 * np.pi * width**2) ** (dim / 2)
+
+    integrator = Integrator(dim * [[0, 1]], sampler="flow", seed=2)
+    points = np.random.default_rng(1).normal(centre, width, (20_000, dim))
+    integrator.map.adapt_to_samples(points, narrow(points), nitn=5)
+    result = integrator(narrow, nitn=5, neval=6000)
+    assert abs(result.mean - 1) < 4 * result.sdev
+    assert result.sdev < 0.02
+
+
+def test_strata_that_were_chosen_stay_over_a_call():
+    integrator = Integrator(DIM * [[0, 1]], seed=1, nstrat=[16, 2, 2], neval=2000)
+    result = integrator(Counted().function(), nitn=4)
+    assert list(integrator.nstrat) == [16, 2, 2]
+    assert integrator.neval == 2000
+    assert abs(result.sum_neval / 8000 - 1) < 0.05
+
+
+def test_a_new_map_asks_anew_and_a_pickle_keeps_the_flow(flow):
+    import pickle
+
+    integrator, _, _ = flow
+    copy = pickle.loads(pickle.dumps(integrator))
+    assert copy.decision.sampler == "flow"
+    assert copy.sampler.has_flow
+    x = np.random.default_rng(3).random((100, DIM))
+    ours, theirs = (one.sampler.density(0, x) for one in (integrator, copy))
+    assert np.array_equal(ours, theirs)
+    counted = Counted()
+    result = copy(counted.function(), nitn=2, neval=2000)
+    assert counted.evaluations == pytest.approx(4000, abs=5)  # nothing is trained again
+    assert copy.sampler.has_flow
+    assert abs(result.mean - 1) < 4 * result.sdev
+    copy.set(map=[[0, 2]])
+    assert copy.decision is None
+    assert copy.sampler is None
+    result = copy(lambda x: x[0], nitn=2, neval=4000)
+    assert abs(result.mean - 2) < 4 * result.sdev

@@ -1,7 +1,10 @@
 """Integration with frozen samplers: unbiased, with honest errors, in as many evaluations as asked for."""
 
+from io import StringIO
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mcbridge.errors import AmplitudeError, UserError
 from mcbridge.integrands import Evaluation, FunctionIntegrand, Metered
@@ -164,7 +167,11 @@ def test_the_result_prints_iterations_and_channels(make):
     text = str(result)
     for word in ("integral", "chi2/dof", "relative std", "evaluations", "itn", "channel", "share"):
         assert word in text
-    assert result._repr_html_().startswith("<pre>")
+    assert result._repr_html_().count("<table>") == 3  # result, iterations, channels
+    assert f">{result.summary().splitlines()[2].split()[1]}<" in result._repr_html_()
+    printed = Console(width=100, file=StringIO())
+    printed.print(result)
+    assert "relative standard deviation" in printed.file.getvalue()
     assert len(result.summary().splitlines()) == 2 + 3 + 3 + 2
 
 

@@ -340,10 +340,6 @@ def test_samplers_that_do_not_fit_are_refused(sampler):
         Integrator(REGION, Sampler(2 * sampler.channels))
     with pytest.raises(UserError, match="uses_jac"):
         Integrator(REGION, sampler, uses_jac=True)(batch)
-    with pytest.raises(UserError, match="saveall"):
-        Integrator(REGION, sampler)(batch, saveall="x")
-    with pytest.raises(UserError, match="nproc"):
-        Integrator(REGION, sampler, nproc=2)(batch)
     with pytest.raises(UserError, match="mode"):
         Integrator(REGION, sampler).sample(mode="x")
     with pytest.raises(UserError, match="unweight needs the function"):

@@ -64,3 +64,14 @@ def test_command_line_values_replace_entries_and_are_checked():
     assert (card.events, card.seed, card.sampler) == (5, 1, "vegas")
     with pytest.raises(UserError, match="'sampler' must be 'auto', 'flow' or 'vegas', not 'fast'"):
         override(Card(), sampler="fast")
+
+
+def test_lhe_is_always_written_and_hepmc3_needs_pyhepmc(monkeypatch):
+    assert parse_card("{}").formats == ("lhe",)
+    with pytest.raises(UserError, match="the format lhe is always written"):
+        parse_card("formats: [hepmc3]")
+    with pytest.raises(UserError, match="formats"):
+        parse_card("formats: [lhe, hepmc4]")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="the format hepmc3 needs the package pyhepmc: pip install"):
+        parse_card("formats: [lhe, hepmc3]")

@@ -1,9 +1,11 @@
 """The choice: what costs less CPU time wins, and a flow that cannot repay its training is not trained."""
 
 import json
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mcbridge.errors import UserError
 from plugin.choice import Figures, Goal, decide, decide_early, figures_of_channels, load_decision
@@ -58,6 +60,18 @@ def test_multi_channel_figures_are_sums_over_channels():
     assert found.mean == pytest.approx(4.0, rel=0.01)
     assert found.rsd == pytest.approx((2 + 6) / np.sqrt(12) / 4, rel=0.01)
     assert found.efficiency == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_decision_is_a_table_in_a_terminal_and_in_a_notebook():
+    decision = decide(figures(0.1, 2.0), figures(0.9, 0.2), Goal(1000, 1000))
+    page = decision._repr_html_()
+    assert "flow (chosen)" in page
+    assert decision.reason in page
+    console = Console(width=140, file=StringIO())
+    console.print(decision)
+    printed = console.file.getvalue()
+    assert "flow (chosen)" in printed
+    assert "time to the goal" in printed
 
 
 def test_a_stored_decision_can_be_read_from_decision_and_summary(tmp_path):

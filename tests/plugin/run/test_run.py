@@ -100,7 +100,7 @@ def content_hash(path):
 def test_a_run_leaves_card_sampler_events_summary_and_log(pairs, here, sampler):
     result = run(small_card(sampler=sampler), here / "out", quiet=True)
     files = {path.name for path in result.folder.iterdir()}
-    logs = {"run.log", "run.jsonl", "state.json"}
+    logs = {"run.log", "run.jsonl", "state.json", "report.html", "report.json"}
     assert files == {"card.yaml", "sampler.mcb", "events.lhe.gz", "summary.json", "decision.json"} | logs
     summary = json.loads((result.folder / "summary.json").read_text())
     assert summary["cross_section_pb"] == pytest.approx(5.0, abs=4 * summary["cross_section_error_pb"])

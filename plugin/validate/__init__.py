@@ -1,0 +1,1 @@
+"""Validation: two samplers, runs or event files compared in every observable, with one verdict."""

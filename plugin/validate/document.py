@@ -1,0 +1,452 @@
+"""The report of a validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from plugin.report.document import Cell, Number, Panel, Plot, Report, Section, Series, Table
+from plugin.report.pieces import (
+    calibration_plot,
+    calibration_table,
+    iteration_plot,
+    training_plot,
+    weight_histogram,
+    weight_plots,
+)
+from plugin.validate.classifier import ClassifierResult
+from plugin.validate.distribution import Comparison
+from plugin.validate.performance import POLICIES, Measured, Performance
+from plugin.validate.result import Validation
+from plugin.validate.verdict import Verdict
+
+__all__ = ["distribution_plot", "document", "performance_table", "table_of_tests", "validation_json"]
+
+_POLICY_NAMES = {
+    "quantile": "0.1% of the cross section in excess",
+    "median": "median of bootstrap maxima",
+    "exact": "largest weight seen",
+}
+
+
+def document(found: Validation) -> Report:
+    """The page of a validation."""
+    verdict = found.agreement.verdict
+    status: Any = "good" if verdict.agree else "bad"
+    report = Report(f"Validation: {found.title}", found.verdict_line(), status, found.command, _facts(found))
+    report.sections = [
+        section
+        for section in (
+            _cross_sections(found),
+            _performance(found),
+            _equal(found),
+            _weights(found),
+            _tests(verdict, found.agreement.comparisons),
+            _distributions(found.agreement.comparisons, found),
+            _classifier(found),
+            _training(found),
+            _uncertainties(found),
+            _about(found),
+        )
+        if section is not None
+    ]
+    report.data = validation_json(found)
+    return report
+
+
+def validation_json(found: Validation) -> dict[str, Any]:
+    """All figures of a validation for programs."""
+    gains = {
+        "calls_per_event": found.gain_in_calls,
+        "calls_per_variance": found.gain_in_variance,
+        "cpu_time_per_event": found.gain_in_time,
+    }
+    return {
+        "kind": "validation",
+        "verdict": "agree" if found.agree else "disagree",
+        "line": found.verdict_line(),
+        **found.agreement.verdict.as_json(),
+        "gains": {name: None if entry is None else entry.as_json() for name, entry in gains.items()},
+        "break_even_events": found.break_even,
+        "cross_sections": [
+            {"name": name, "value": value, "error": error} for name, value, error in found.cross_sections
+        ],
+        "samplers": {entry.label: entry.as_json() for entry in (found.vegas, found.flow) if entry is not None},
+        "accounts": [account.as_json() for account in found.accounts],
+        "decision": None if found.decision is None else found.decision.as_json(),
+        "distributions": [comparison.as_json() for comparison in found.agreement.comparisons],
+        "classifier": None if found.agreement.classifier is None else found.agreement.classifier.as_json(),
+        "calibration": None if found.calibration is None else found.calibration.as_json(),
+        "training": [look.as_json() for look in found.history],
+        "settings": found.settings,
+        "notes": found.agreement.notes,
+        "seconds": found.seconds,
+    }
+
+
+def number(found: Measured | None, unit: str = "") -> Number:
+    """A measured figure as a cell."""
+    return Number(None) if found is None else Number(found.value, found.error, unit)
+
+
+def _facts(found: Validation) -> list[tuple[str, Cell]]:
+    facts: list[tuple[str, Cell]] = [
+        (f"cross section, {name}", Number(value, error, "pb")) for name, value, error in found.cross_sections
+    ]
+    facts.append(("smallest corrected p", Number(found.agreement.verdict.smallest)))
+    classifier = found.agreement.classifier
+    if classifier is not None:
+        facts.append(("AUC of the classifier", Number(classifier.auc, classifier.error)))
+    if found.flow is not None:
+        facts += [
+            ("gain in calls per event", number(found.gain_in_calls)),
+            ("gain in calls for the same error", number(found.gain_in_variance)),
+            ("gain in CPU time per event", number(found.gain_in_time)),
+        ]
+    return facts
+
+
+def _cross_sections(found: Validation) -> Section:
+    tests = [test for test in found.agreement.verdict.tests if test.kind in ("pull", "exact")]
+    section = Section("Cross sections")
+    section.tables.append(
+        Table(
+            "",
+            ["", "cross section [pb]"],
+            [[name, Number(value, error)] for name, value, error in found.cross_sections],
+        )
+    )
+    section.tables.append(
+        Table(
+            "Differences in standard errors",
+            ["", "pull", "difference", "p"],
+            [[test.subject, test.statistic, test.detail, Number(test.p_value)] for test in tests],
+        )
+    )
+    both = [entry for entry in (found.vegas, found.flow) if entry is not None]
+    if both:
+        section.tables.append(_replica_table(both))
+        total = both[0].cross_section.value
+        section.plots.append(
+            iteration_plot("Independent replicas", {entry.label: entry.replicas.tolist() for entry in both}, total)
+        )
+        if len(both) == 2:
+            section.plots.append(_pull_plot(both[0], both[1]))
+    return section
+
+
+def _replica_table(both: list[Performance]) -> Table:
+    from scipy import stats
+
+    rows: list[list[Cell]] = [
+        [entry.label, f"{entry.chi2:.1f}/{entry.dof}", Number(float(stats.chi2.sf(entry.chi2, entry.dof)))]
+        for entry in both
+    ]
+    note = "Iterations of independent points about their mean."
+    if len(both) == 2:
+        pulls = _pulls(both[0], both[1])
+        n = len(pulls)
+        width = float(np.std(pulls, ddof=1))
+        note += (
+            f" Pulls of flow and VEGAS: mean {Number(float(np.mean(pulls)), width / n**0.5)},"
+            f" width {Number(width, width / (2 * (n - 1)) ** 0.5)}."
+        )
+    return Table("chi2 of the iterations", ["", "chi2/dof", "p"], rows, note)
+
+
+def _pulls(vegas: Performance, flow: Performance) -> Any:
+    difference = flow.replicas[:, 0] - vegas.replicas[:, 0]
+    return difference / np.maximum(np.hypot(flow.replicas[:, 1], vegas.replicas[:, 1]), 1e-300)
+
+
+def _pull_plot(vegas: Performance, flow: Performance) -> Plot:
+    pulls = _pulls(vegas, flow)
+    edges = np.linspace(-4.0, 4.0, 17)
+    counts = np.histogram(np.clip(pulls, -4.0, 4.0), edges)[0]
+    x = np.linspace(-4.0, 4.0, 81)
+    normal = len(pulls) * 0.5 * np.exp(-(x**2) / 2.0) / np.sqrt(2.0 * np.pi)
+    return Plot(
+        "Pulls of the replicas",
+        "(flow - VEGAS) / standard error",
+        [
+            Panel(
+                "replicas",
+                [
+                    Series("steps", edges.tolist(), counts.tolist(), label="found", colour=2),
+                    Series("line", x.tolist(), normal.tolist(), label="normal", colour=0, dashed=True),
+                ],
+            )
+        ],
+    )
+
+
+def performance_table(both: list[Performance]) -> Table:
+    """Efficiencies and sizes of samplers side by side."""
+    rows: list[list[Cell]] = []
+    for name in POLICIES:
+        for title, after in (("all trials", False), ("after cuts", True)):
+            entries = [(entry.efficiency_after_cuts if after else entry.efficiency)[name] for entry in both]
+            rows.append([f"efficiency, {title}; {_POLICY_NAMES[name]}", *(number(entry) for entry in entries)])
+    rows += [
+        ["relative standard deviation", *(number(entry.rsd) for entry in both)],
+        ["Kish effective size per point", *(number(entry.kish) for entry in both)],
+        ["largest weight over mean weight", *(Number(entry.largest) for entry in both)],
+        ["CPU time per point [us]", *(_micro(entry.seconds_per_point) for entry in both)],
+        ["CPU time per unweighted event [us]", *(_micro(entry.seconds_per_event) for entry in both)],
+    ]
+    return Table(
+        "",
+        ["", *(entry.label for entry in both)],
+        rows,
+        f"{both[0].points:,} fresh points each; errors by jackknife over independent replicas.",
+    )
+
+
+def _micro(found: Measured) -> Number:
+    return Number(1e6 * found.value, 1e6 * found.error)
+
+
+def _performance(found: Validation) -> Section | None:
+    both = [entry for entry in (found.vegas, found.flow) if entry is not None]
+    if not both:
+        return None
+    section = Section("Efficiencies", tables=[performance_table(both)])
+    if found.decision is not None:
+        section.text.append(f"Decision: {found.decision.sampler}; {found.decision.reason}.")
+    if found.training_seconds is not None:
+        if found.break_even is not None:
+            what = f"is won back by {found.break_even:,.3g} unweighted events"
+        else:
+            what = "is not won back by unweighted events, which cost more CPU time with the flow"
+        section.text.append(f"The training has taken {found.training_seconds:.3g} s of CPU time, which {what}.")
+    return section
+
+
+def _equal(found: Validation) -> Section | None:
+    if not found.accounts:
+        return None
+    rows: list[list[Cell]] = [
+        [
+            account.name,
+            Number(account.adaptation),
+            Number(account.points),
+            Number(account.cpu_seconds, None, "s"),
+            number(account.cross_section),
+            f"{account.cross_section.error / abs(account.cross_section.value):.2e}",
+            f"{account.events:.3g}",
+        ]
+        for account in found.accounts
+    ]
+    columns = [
+        "", "evaluations to adapt", "points", "CPU time", "cross section [pb]", "relative error", "unweighted events"
+    ]  # fmt: skip
+    return Section(
+        "Equal evaluations and equal time",
+        ["Survey and training of the flow count; VEGAS adapts with as many evaluations."],
+        [Table("", columns, rows)],
+    )
+
+
+def _weights(found: Validation) -> Section | None:
+    points = [p for p in (found.agreement.reference, found.agreement.candidate) if p is not None]
+    if points:
+        histograms = {entry.label: weight_histogram(entry.by_channel()) for entry in points}
+    else:
+        samples = found.agreement.samples
+        histograms = {entry.label: weight_histogram([entry.contribution]) for entry in samples}
+    return Section("Weights", plots=weight_plots(histograms))
+
+
+def table_of_tests(verdict: Verdict, most: int | None = None) -> Table:
+    """All tests, the smallest probability first."""
+    pairs = sorted(zip(verdict.tests, verdict.corrected, strict=True), key=lambda pair: pair[0].p_value)
+    rows: list[list[Cell]] = [
+        [test.subject, test.kind, test.statistic, Number(test.p_value), Number(corrected), test.detail]
+        for test, corrected in pairs[:most]
+    ]
+    title = f"All {len(pairs)} tests" if most is None else "The smallest probabilities"
+    return Table(title, ["", "test", "statistic", "p", "p corrected", "where most"], rows, folded=most is None)
+
+
+def _tests(verdict: Verdict, comparisons: list[Comparison]) -> Section:
+    values = np.sort([test.p_value for test in verdict.tests])
+    ranks = (np.arange(len(values)) + 0.5) / len(values)
+    floor = 1e-20
+    x = np.log10(ranks).tolist()
+    plot = Plot(
+        "All probabilities, sorted",
+        "log10 of expected p",
+        [
+            Panel(
+                "log10 p",
+                [
+                    Series("line", x, x, label="equal samples", colour=0, dashed=True),
+                    Series("points", x, np.log10(np.maximum(values, floor)).tolist(), label="tests", colour=2),
+                ],
+            )
+        ],
+        "Equal samples scatter about the dashed line; tests of related observables move together.",
+    )
+    return Section(
+        "Tests",
+        [
+            f"{len(verdict.tests)} tests at a global significance of {verdict.significance:.0%}: probabilities are"
+            " corrected for their number (Holm), so that equal samples are called different in at most that share of"
+            " validations. Shapes are compared by chi2 with the covariance of weighted bins and by a Kolmogorov-Smirnov"
+            " test whose distribution is simulated with the same covariance."
+        ],
+        [table_of_tests(verdict, 8), table_of_tests(verdict)],
+        [plot],
+    )
+
+
+def distribution_plot(found: Comparison, labels: tuple[str, str]) -> Plot:
+    """An observable of both samples with the ratio below."""
+    edges = found.edges
+    width = np.ones(len(found.reference)) if found.categories else np.diff(edges)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = found.candidate / found.reference
+        ratio_error = found.candidate_error / np.abs(found.reference)
+        own = found.reference_error / np.abs(found.reference)
+    reference, candidate = found.reference / width, found.candidate / width
+    positive = reference[reference > 0.0]
+    log = bool(len(positive) and positive.max() > 100.0 * positive.min())
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    lower = [
+        Series("band", edges.tolist(), [1.0] * len(own), _clean(own), colour=1),
+        Series("points", middle.tolist(), _clean(ratio), _clean(ratio_error), colour=2),
+        Series("level", [], [1.0], colour=0, dashed=True),
+    ]
+    if found.band is not None:
+        lower.insert(0, Series("band", edges.tolist(), [1.0] * len(own), _clean(found.band), colour=4))
+    spread = np.concatenate([np.abs(ratio - 1.0) + 1.3 * ratio_error, 1.5 * own])
+    span = float(np.clip(np.max(spread[np.isfinite(spread)], initial=0.0), 1e-3, 0.5))
+    unit = found.name[found.name.rfind("[") + 1 : found.name.rfind("]")] if found.name.find("[") >= 0 else ""
+    tests = f"chi2 {found.chi2:.1f}/{found.dof}, p {found.p_chi2:.2g}"
+    if found.p_ks is not None:
+        tests += f"; KS p {found.p_ks:.2g}"
+    return Plot(
+        found.name,
+        "" if found.categories else found.name,
+        [
+            Panel(
+                "share" if found.categories else f"density [1/{unit}]" if unit else "density",
+                [
+                    Series("steps", edges.tolist(), _clean(reference, log), label=labels[0], colour=1),
+                    Series(
+                        "points", middle.tolist(), _clean(candidate, log), _clean(found.candidate_error / width),
+                        labels[1], 2,
+                    ),
+                ],
+                log=log,
+            ),
+            Panel("ratio", lower, limits=(1.0 - 1.1 * span, 1.0 + 1.1 * span), height=0.6),
+        ],
+        tests + ("; violet: uncertainty of the learned density" if found.band is not None else ""),
+        found.categories,
+    )  # fmt: skip
+
+
+def _clean(values: Any, log: bool = False) -> list[float | None]:
+    return [float(v) if np.isfinite(v) and (v > 0.0 or not log) else None for v in values]
+
+
+def _distributions(comparisons: list[Comparison], found: Validation) -> Section | None:
+    samples = found.agreement.samples
+    labels = (samples[0].label, samples[1].label)
+    plots = [
+        distribution_plot(entry, (labels[0], "events") if ".lhe" in entry.name and found.vegas else labels)
+        for entry in comparisons
+        if entry.p_chi2 is not None
+    ]
+    if not plots:
+        return None
+    return Section(
+        "Distributions",
+        [
+            f"Shapes of {labels[0]} (line) and {labels[1]} (points) with their ratio; the blue band is the standard"
+            f" error of {labels[0]}."
+            + (" u1, u2, ... are the coordinates of the unit hypercube." if found.vegas is not None else "")
+        ],
+        plots=plots,
+    )
+
+
+def _classifier(found: Validation) -> Section | None:
+    result: ClassifierResult | None = found.agreement.classifier
+    if result is None:
+        return None
+    labels = [sample.label for sample in found.agreement.samples]
+    edges = result.edges.tolist()
+    plots = [
+        Plot(
+            "Weights of the classifier",
+            "log10 of D/(1 - D)",
+            [
+                Panel(
+                    "share",
+                    [
+                        Series("steps", edges, result.reference.tolist(), label=labels[0], colour=1),
+                        Series("steps", edges, result.candidate.tolist(), label=labels[1], colour=2, dashed=True),
+                    ],
+                )
+            ],
+            "The estimated ratio of both densities at points that the classifier has not seen.",
+        )
+    ]
+    if len(result.history) > 1:
+        x = [float(look[0]) for look in result.history]
+        plots.append(
+            Plot(
+                "Training of the classifier",
+                "optimisation step",
+                [
+                    Panel(
+                        "cross entropy - log 2",
+                        [
+                            Series("line", x, [look[1] - np.log(2.0) for look in result.history], label="training"),
+                            Series(
+                                "line", x, [look[2] - np.log(2.0) for look in result.history], label="held out",
+                                colour=2,
+                            ),
+                        ],
+                    )
+                ],
+                "Below zero on held-out points: it has found a difference.",
+            )
+        )  # fmt: skip
+    follows = f" Its weights follow {', '.join(result.most_different)} most." if result.most_different else ""
+    return Section(
+        "Classifier",
+        [
+            f"AUC {Number(result.auc, result.error)} on {result.points[0]:,} and {result.points[1]:,} points that it"
+            f" has not seen (equal samples: 0.5), p {result.p_value:.2g}.{follows}"
+        ],
+        plots=plots,
+    )
+
+
+def _training(found: Validation) -> Section | None:
+    plots = training_plot([look.as_json() for look in found.history])
+    return Section("Training", plots=plots) if plots else None
+
+
+def _uncertainties(found: Validation) -> Section | None:
+    if found.calibration is None:
+        return None
+    data = found.calibration.as_json()
+    return Section(
+        "Uncertainties of events",
+        ["Replicas of the Bayesian flow against exact points; the violet bands of the distributions are theirs."],
+        [calibration_table(data)],
+        [calibration_plot(data)],
+    )
+
+
+def _about(found: Validation) -> Section:
+    rows: list[list[Cell]] = [
+        [name, value if isinstance(value, str) else Number(value)] for name, value in found.settings.items()
+    ]
+    rows.append(["wall-clock time", Number(found.seconds, None, "s")])
+    return Section("About this validation", list(found.agreement.notes), [Table("", ["", ""], rows)])
