@@ -16,7 +16,7 @@ __all__ = ["Budget", "estimate_training_seconds", "flow_spec", "least_evaluation
 _GRADIENT = 4.2e-11
 _DENSITY = 1.5e-11
 _SPLINE = 1.0e-8
-_STEP = 4.0e-4
+_STEP = 3.0e-4
 _ONCE = 0.3
 _IMPORT = 1.5
 
