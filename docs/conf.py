@@ -24,7 +24,6 @@ nitpick_ignore_regex = [("py:.*", ".*")]
 html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]
 exclude_patterns = ["_build", "_generated"]
 html_theme = "furo"
 html_title = "binnis"
