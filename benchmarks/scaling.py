@@ -8,6 +8,7 @@ of the third sleeps. The last parts write events of Drell-Yan with 32 replica we
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,13 +25,14 @@ from mcbridge.integrands import Evaluation, Metered
 from mcbridge.integration import integrate
 from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
-from mcbridge.scaling import Context, InProcess, Processes, SamplerFile, Threads, Workers, integration_map
+from mcbridge.scaling import Context, Cost, InProcess, Processes, SamplerFile, Threads, Workers, integration_map
 
 __all__ = ["add_arguments", "run"]
 
 PARTS = ("workers", "dask", "simulated", "training", "events", "memory")
 COST = 20e-6
 _BLOCK = 512
+_THREADS = 8  # of a process of the many workers whose amplitudes sleep
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,39 @@ def _calibrated() -> Busy:
     return Busy(sines)
 
 
-def _wall(workers: Workers, context: Context, chunks: int, points: int, repeats: int) -> float:
-    """Least wall time [s] of an integration with so many chunks, after one that makes everything."""
-    times = []
+@dataclass(frozen=True)
+class _Time:
+    """Of an integration.
+
+    Attributes:
+        wall: seconds.
+        work: CPU seconds inside the chunks.
+        beside: CPU seconds of all processes that were spent on anything else.
+    """
+
+    wall: float
+    work: float
+    beside: float
+
+
+def _cpu() -> float:
+    """CPU time [s] of this process and all that it has started."""
+    import psutil
+
+    total = time.process_time()
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            times = child.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def _wall(workers: Workers, context: Context, chunks: int, points: int, repeats: int) -> _Time:
+    """The fastest of several integrations with so many chunks, after one that makes everything."""
+    found = []
     for repeat in range(repeats + 1):
-        start = time.perf_counter()
+        costs: list[Cost] = []
+        start, cpu = time.perf_counter(), _cpu()
         few = min(chunks, 2 * workers.count) * 16 if repeat == 0 else chunks * points
         integrate(
             _Busy(Busy()),
@@ -129,10 +159,12 @@ def _wall(workers: Workers, context: Context, chunks: int, points: int, repeats:
             1,
             Streams(repeat),
             chunk=16 if repeat == 0 else points,
-            chunk_map=integration_map(workers, context),
+            chunk_map=integration_map(workers, context, costs.append),
         )
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+        wall, cpu = time.perf_counter() - start, _cpu() - cpu
+        work = sum(cost.cpu_seconds for cost in costs)
+        found.append(_Time(wall, work, cpu - work))
+    return min(found[1:], key=lambda one: one.wall)
 
 
 def _workers(file: SamplerFile, repeats: int) -> dict[str, Any]:
@@ -154,11 +186,14 @@ def _workers(file: SamplerFile, repeats: int) -> dict[str, Any]:
         finally:
             workers.close()
         alone = found.get(name.replace("2", "1").replace("processes", "process").replace("threads", "thread"))
-        rows.append([name, found[name], 1e6 * found[name] / (chunks * points), (alone or found[name]) / found[name]])
-    print_table(
-        f"{chunks} chunks of {points:,} points, amplitude of 20 us", ["workers", "s", "us/point", "speed-up"], rows
-    )
-    return {name: {"seconds": row[1], "speed_up": row[3]} for name, row in zip(found, rows, strict=True)}
+        own = found[name]
+        speed_up = (alone or own).wall / own.wall
+        rows.append([name, own.wall, speed_up, 1e6 * own.work / (chunks * points), 1e3 * own.beside / chunks])
+    columns = ["workers", "s", "speed-up", "CPU us/point", "CPU ms/chunk beside"]
+    print_table(f"{chunks} chunks of {points:,} points, amplitude of 20 us", columns, rows)
+    return {
+        row[0]: dict(zip(("seconds", "speed_up", "us_per_point", "ms_beside"), row[1:], strict=True)) for row in rows
+    }
 
 
 def _dask(file: SamplerFile, repeats: int) -> dict[str, Any]:
@@ -173,34 +208,40 @@ def _dask(file: SamplerFile, repeats: int) -> dict[str, Any]:
         found["Dask, 1 worker"] = _wall(workers, context, chunks, points, repeats)
     finally:
         workers.close()
-    overhead = found["Dask, 1 worker"] / found["in process"] - 1.0
-    rows = [[name, seconds, 100.0 * (seconds / found["in process"] - 1.0)] for name, seconds in found.items()]
-    print_table(f"{chunks} chunks of one second", ["workers", "s", "overhead [%]"], rows)
-    return {"seconds": found, "overhead": overhead}
+    first = found["in process"]
+    rows: list[list[Any]] = []
+    for name, own in found.items():
+        beside = own.beside / own.work
+        rows.append([name, own.wall, 100.0 * (own.wall / first.wall - 1.0), 1e3 * own.beside / chunks, 100.0 * beside])
+    columns = ["workers", "s", "overhead [%]", "CPU ms/chunk beside", "% of the work"]
+    print_table(f"{chunks} chunks of one second", columns, rows)
+    return {row[0]: dict(zip(("seconds", "overhead", "ms_beside", "share"), row[1:], strict=True)) for row in rows}
 
 
 def _simulated(file: SamplerFile, workers: int) -> dict[str, Any]:
     from mcbridge.scaling.cluster import DaskWorkers
 
     start = time.perf_counter()
-    dask = DaskWorkers.start("local", workers)
+    processes = max(1, workers // _THREADS)  # the start of a process for each would take minutes on few cores
+    threads = -(-workers // processes)
+    dask = DaskWorkers.start("local", processes, {"threads_per_worker": threads})
     rows, found = [], {}
     try:
-        dask.client.wait_for_workers(workers)
+        dask.client.wait_for_workers(processes)
         begun = time.perf_counter() - start
-        for cost in (1e-3, 1e-2, 1e-1):
+        for cost in (1e-1, 1e-2, 1e-3):
             points = max(16, round(1.0 / cost))
             context = Context(Busy(sleep=cost), f"sleep {cost}", file)
             chunks = 8 * workers
-            wall = _wall(dask, context, chunks, points, 1)
-            ideal = chunks * points * cost / workers
-            found[f"{cost:g}"] = {"seconds": wall, "efficiency": ideal / wall}
-            rows.append([f"{1e3 * cost:g} ms", points * cost, chunks, wall, ideal, ideal / wall])
+            own = _wall(dask, context, chunks, points, 1)
+            ideal, beside = chunks * points * cost / workers, 1e3 * own.beside / chunks
+            found[f"{cost:g}"] = {"seconds": own.wall, "efficiency": ideal / own.wall, "ms_beside": beside}
+            rows.append([f"{1e3 * cost:g} ms", points * cost, chunks, own.wall, ideal, ideal / own.wall, beside])
     finally:
         dask.close()
-    columns = ["amplitude", "chunk [s]", "chunks", "s", "ideal", "efficiency"]
+    columns = ["amplitude", "chunk [s]", "chunks", "s", "ideal", "efficiency", "CPU ms/chunk beside"]
     print_table(f"{workers} workers of a LocalCluster, sleeping amplitudes", columns, rows)
-    print(f"start of the workers: {begun:.1f} s")
+    print(f"{processes} processes of {threads} threads, started in {begun:.1f} s")
     return {"workers": workers, "start_seconds": begun, "by_amplitude_seconds": found}
 
 

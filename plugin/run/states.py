@@ -206,7 +206,7 @@ def _integration(state: State, machine: Machine, sampler: Sampler | None) -> Int
         return integral_to_json(integral)
 
     def read(result: dict[str, Any]) -> None:
-        samples = load_samples(files / "integration.safetensors") if keep and not machine.finished("events") else None
+        samples = load_samples(files / "integration.safetensors") if keep and not machine.finished("report") else None
         found.append(integral_from_json(result, state.guard.log, samples))
 
     machine.step("integration", do, read)
