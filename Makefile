@@ -22,7 +22,7 @@ $(VENV)/.installed: $(VENV)/.torch $(SOURCES)
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[test,plots,docs]'
+	$(BIN)/python -m pip install --quiet 'binnis[test,plots,docs]' # the extras of what is installed: nothing is compiled again
 	touch $@
 
 run: $(VENV)/.installed

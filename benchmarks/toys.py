@@ -1,8 +1,8 @@
 """Toy densities of the Bayesian flow: densities, shapes of sigma, and its size at several sample sizes.
 
 The paper's set-up (arXiv:2104.04543, section 3.1, appendix C): affine coupling blocks, standard normal prior, the same
-number of weight updates for every sample size. Sigma scatters from training to training; figures are averages over
-several trainings on one sample.
+number of weight updates for every sample size. Sigma scatters from sample to sample and from training to training;
+figures are averages over several trainings, each on a sample of its own.
 
 Two sigmas are read on 41 lines of constant trivial coordinate: that of the density averaged over the lines, which is
 the uncertainty in the physical direction that the fits describe; and the average of the sigmas of all lines, which also
@@ -81,23 +81,24 @@ class ToyResult:
 def train_toy(
     toy: Toy, events: int, seed: int, mean_steps: int, steps: int, replicas: int, trainings: int
 ) -> ToyResult:
-    """Train on a sample of a toy; see :class:`ToyResult`.
+    """Train on samples of a toy; see :class:`ToyResult`.
 
     Arguments:
-        seed: of sample and trainings.
+        events: of a sample.
+        seed: of samples and trainings.
         mean_steps, steps: updates of the means alone, and of means and widths.
         replicas: weight draws from which sigma is read.
-        trainings: from different initial numbers, over which all figures are averaged.
+        trainings: over which all figures are averaged, each on another sample and from other initial numbers.
     """
     generator = np.random.default_rng([seed, events])
     spec = core.FlowSpec(2, kind="affine", blocks=toy.blocks, hidden=32, layers=3)
-    sample = Events.unweighted(toy.to_flow(toy.sample(events, generator))[0])
     config = BayesianConfig(mean_steps=mean_steps, steps=steps, batch=512, draws=4)
     points, jacobian = toy.to_flow(toy.lines(toy.axis, LINES))
     flat = np.ascontiguousarray(points.reshape(-1, 2), dtype=np.float32)
     found: list[tuple[Array, Array, Array]] = []
     elbo = seconds = 0.0
     for _ in range(trainings):
+        sample = Events.unweighted(toy.to_flow(toy.sample(events, generator))[0])
         start = time.process_time()
         training = fit(spec, identity_parameters(spec, 1, generator), sample, config, generator)
         seconds += time.process_time() - start

@@ -23,6 +23,7 @@ __all__ = ["NOMINAL", "lhe_to_hepmc3", "require_pyhepmc"]
 NOMINAL = "nominal"
 """Name of the first weight, XWGTUP."""
 
+_LEVEL = 4  # of gzip: faster than the default, files a fifth larger
 # HepMC3 (arXiv:1912.08005, section 4): 1 final, 2 decayed, 4 incoming beam; other generators use 11 to 200.
 _STATUS = {-1: 4, 1: 1, 2: 2, 3: 2, -2: 11, -9: 4}
 
@@ -65,7 +66,7 @@ def lhe_to_hepmc3(source: str | Path, target: str | Path) -> int:
     with atomic(target) as temporary, ExitStack() as stack:
         stream: Any = stack.enter_context(temporary.open("wb"))
         if is_compressed(target):  # no name and no time: the same events give the same bytes
-            stream = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0))
+            stream = stack.enter_context(gzip.GzipFile("", "wb", _LEVEL, stream, mtime=0))
         with pyhepmc.open(stream, "w") as output:
             for block in file:
                 weights = _weights(block, names)

@@ -18,7 +18,6 @@ from mcbridge.integration.guard import Guard
 from mcbridge.integration.integral import (
     Integral,
     IterationResult,
-    combine,
     vegas_result,
 )
 from mcbridge.integration.integrate import fresh_weights, integrate
@@ -270,9 +269,7 @@ class Integrator:
                 running.save(str(save) if isinstance(save, Path) else save)
             if saveall is not None:
                 self._save_all(running.result, saveall)
-            mean, error, _ = combine(results)
-            tolerance: float = settings.atol + settings.rtol * abs(mean)
-            return error < tolerance
+            return bool(running.converged(settings.rtol, settings.atol))
 
         if analyzer is not None:
             analyzer.begin(0, self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -22,8 +23,9 @@ Result = TypeVar("Result")
 
 log = logging.getLogger("mcbridge.scaling")
 
-_ATTEMPTS = 3  # workers that may die of one chunk
+_ATTEMPTS = 2  # times that Dask may give a chunk up, after four workers that died of it
 _PATIENCE = 30.0  # seconds to reach a scheduler
+_EVERY = 2.0  # seconds between two questions how many workers there are
 
 
 class DaskWorkers:
@@ -41,6 +43,7 @@ class DaskWorkers:
     def __init__(self, client: Client, cluster: Any = None, count: int | None = None) -> None:
         self.client, self.cluster = client, cluster
         self._count = count
+        self._there, self._asked = 0, -_EVERY
         self._shared: tuple[Context, Any] | None = None
         self.description = f"Dask cluster {client.scheduler.address}"
         _quiet()
@@ -86,8 +89,10 @@ class DaskWorkers:
     @property
     def count(self) -> int:
         """Number of threads of all workers that are there, at least 1."""
-        there = int(sum(self.client.nthreads().values()))
-        return max(there, self._count or 1, 1)
+        if time.monotonic() - self._asked > _EVERY:
+            self._there = int(sum(self.client.nthreads().values()))
+            self._asked = time.monotonic()
+        return max(self._there, self._count or 1, 1)
 
     def map(
         self, function: Callable[[Context, Task], Result], context: Context, tasks: Iterable[Task]
@@ -167,7 +172,13 @@ def _given(context: Context) -> Context:
 
 
 def _local(workers: int, options: dict[str, Any]) -> Any:
-    settings = {"n_workers": workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None, **options}
+    settings = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "processes": True,
+        "dashboard_address": "127.0.0.1:0",
+        **options,
+    }
     return distributed.LocalCluster(**settings)
 
 

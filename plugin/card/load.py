@@ -110,7 +110,7 @@ def _commented(section: BaseModel, depth: int) -> Iterable[str]:
 def _sentences(error: ValidationError) -> Iterable[str]:
     for problem in error.errors():
         path = [part for part in problem["loc"] if part not in process_names()]
-        entry = ".".join(str(part) for part in path) or "the card"
+        entry = printable(".".join(str(part) for part in path)) or "the card"
         given = _short(problem["input"])
         kind = problem["type"]
         if kind == "extra_forbidden":
@@ -120,7 +120,7 @@ def _sentences(error: ValidationError) -> Iterable[str]:
         elif kind == "union_tag_invalid":
             tag = problem["input"].get("name")
             names = process_names()
-            yield f"no process '{tag}'{nearest(str(tag), names)} (allowed: {', '.join(names)})"
+            yield f"no process '{printable(str(tag))}'{nearest(str(tag), names)} (allowed: {', '.join(names)})"
         elif kind == "union_tag_not_found":
             yield f"'{entry}' must be a name or a mapping with a 'name' (allowed: {', '.join(process_names())})"
         elif kind == "literal_error" and isinstance(problem["input"], str):
@@ -130,6 +130,11 @@ def _sentences(error: ValidationError) -> Iterable[str]:
         else:
             message = problem["msg"].removeprefix("Value error, ")
             yield f"'{entry}': {message[0].lower()}{message[1:]}, but {given} was given"
+
+
+def printable(text: str) -> str:
+    """The text with what no terminal should get (line ends, control characters, lone surrogates) as escapes."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _short(value: Any) -> str:

@@ -144,3 +144,11 @@ def test_the_run_card_reference_names_every_entry():
     assert "PydanticUndefined" not in done.stdout
     assert "`zprime` of drell-yan" in done.stdout
     assert np.all([f"`process: {{name: {name}}}`" in done.stdout for name in process_names()])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing

@@ -126,6 +126,17 @@ def test_settings_are_printed(given):
     assert "2000" in text
 
 
+def test_tolerances_hold_for_every_component(given):
+    @vegas.lbatchintegrand
+    def two(x):
+        return np.stack([batch(x), batch(x) * (x[:, 0] > 0.5)], axis=1)
+
+    result = Integrator(REGION, given, seed=1, neval=500)(two, nitn=40, rtol=0.02)
+    assert all(value.sdev < 0.02 * value.mean for value in result)
+    few = len(Integrator(REGION, given, seed=1, neval=500)(batch, nitn=40, rtol=0.02).itn_results)
+    assert few < len(result.itn_results) < 40
+
+
 # ---- maps and regions ----
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mcbridge.errors import UserError
@@ -23,7 +24,11 @@ from tests.plugin.run.test_run import here, pairs  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).parents[3]
 FUZZ = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=int(os.environ.get("BINNIS_FUZZ", "40")),
+    deadline=None,
+    derandomize="BINNIS_FUZZ" not in os.environ,  # the ordinary suite is the same every time
+    phases=(Phase.explicit, Phase.generate),  # a smaller example is not worth minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
 VALUES = st.recursive(
