@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 log = logging.getLogger("mcbridge.scaling")
 
-_ATTEMPTS = 5  # pools in a row that may break without a single chunk done
+_ATTEMPTS = 4  # pools in a row that may break without a single chunk done
 _GRACE = 10.0  # seconds beyond twice the time limit after which a worker that does not even end itself is killed
 
 

@@ -117,7 +117,7 @@ def test_a_worker_that_was_stopped_is_replaced(sampler_file, monkeypatch):
 def test_workers_that_always_die_end_the_run_in_a_sentence(sampler_file):
     workers = Processes(1)
     try:
-        with pytest.raises(UserError, match=r"ended 6 times in a row without finishing a chunk .*time_limit"):
+        with pytest.raises(UserError, match=r"ended 5 times in a row without finishing a chunk .*time_limit"):
             result(workers, Context(Make("always die"), "slope always die", sampler_file))
     finally:
         workers.close()

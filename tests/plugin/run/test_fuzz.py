@@ -151,19 +151,21 @@ def test_a_run_folder_with_pickles_executes_nothing(interrupted):  # noqa: F811
 
 
 def test_no_module_reads_pickles():
-    forbidden = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+    """Writing them is harmless (vegas' own format of results is one)."""
+    forbidden = {"cloudpickle", "dill", "joblib", "shelve", "marshal"}
+    reading = {"load", "loads", "Unpickler"}
     for package in ("mcbridge", "plugin", "binnis", "sherpa_interface", "madgraph_interface"):
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Import):
                     assert not {alias.name.split(".")[0] for alias in node.names} & forbidden, path
                 elif isinstance(node, ast.ImportFrom):
-                    assert (node.module or "").split(".")[0] not in forbidden, path
+                    assert (node.module or "").split(".")[0] not in forbidden | {"pickle"}, path
+                elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("pickle", "torch", "np"):
+                    called = ast.unparse(node)
+                    assert node.attr not in reading or called == "np.load", f"{path}: {called}"
                 elif isinstance(node, ast.Call):
-                    for keyword in node.keywords:
-                        if keyword.arg == "allow_pickle":
-                            assert isinstance(keyword.value, ast.Constant), path
-                            assert keyword.value.value is False, path
-                    name = ast.unparse(node.func)
-                    assert name not in ("torch.load", "torch.save"), path
-                    assert name != "np.load" or any(keyword.arg == "allow_pickle" for keyword in node.keywords), path
+                    given = {keyword.arg: keyword.value for keyword in node.keywords}
+                    safe = isinstance(given.get("allow_pickle"), ast.Constant) and not given["allow_pickle"].value
+                    assert safe or "allow_pickle" not in given, path
+                    assert safe or ast.unparse(node.func) != "np.load", path
