@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.cases import CASES
 from benchmarks.table import print_table, store
-from mcbridge.integrands import Array, Evaluation, Integrand
+from mcbridge.integrands import Integrand
 from mcbridge.integrands.metered import Metered
 from mcbridge.integration import Guard, integrate
 from mcbridge.random import Streams
@@ -32,21 +32,6 @@ __all__ = ["add_arguments", "run"]
 
 COSTS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 LONGEST = 10.0  # CPU seconds of an unweighting after which the rest is extrapolated
-DEAR = 1.0  # seconds an evaluation, at which every flow is trained
-
-
-class Priced(Metered):
-    """An integrand whose evaluations cost ``price`` seconds more in the books."""
-
-    def __init__(self, integrand: Integrand) -> None:
-        super().__init__(integrand)
-        self.price = 0.0
-
-    def __call__(self, u: Array, channel: int) -> Evaluation:
-        """Evaluate, and add the price."""
-        found = super().__call__(u, channel)
-        self.cpu_seconds += self.price * len(u)
-        return found
 
 
 @dataclass(frozen=True)
@@ -145,7 +130,7 @@ class _Clock:
 def _pair(integrand: Integrand, prices: list[float], events: int, seed: int) -> list[Outcome]:
     """auto and vegas at every price, from nothing to unweighted points, as ``binnis run`` does it."""
     card = Card.model_validate({"events": events, "seed": seed, "threads": 1})
-    process = Priced(integrand)
+    process = Metered(integrand)
     state = State(card, process, Streams(seed), Guard(), Progress(quiet=True))
     clock = _Clock(process)
     survey_stage(state)
@@ -163,12 +148,10 @@ def _pair(integrand: Integrand, prices: list[float], events: int, seed: int) -> 
     trained = with_flow = with_vegas
     measured: dict[str, Figures] = {}
     if not all(early):
-        process.price = DEAR
         clock = _Clock(process)
-        decision = decision_stage(state, None)  # measures vegas once more, on the same points
+        decision = decision_stage(state, "flow")  # measures vegas once more, on the same points
         trained = start + clock.part()
-        process.price = 0.0
-        measured = {name: _dearer(found, -DEAR) for name, found in decision.figures.items()}
+        measured = decision.figures
         if "flow" in measured:
             assert state.flow is not None
             with_flow = _generate(process, state.flow, card, seed)

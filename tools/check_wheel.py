@@ -22,6 +22,7 @@ INSIDE = (
     r"mcbridge/core/include/mcbridge\.h",
     r"mcbridge/amplitudes/_gluons\..*\.so",
     r"mcbridge/pdfs/data/.*\.dat",
+    r"plugin/report/templates/report\.html",
     r"madgraph_interface/lib/libbinnis_madevent\.a",
     r"sherpa_interface/src/generator\.cpp",
     r"sherpa_interface/src/channels\.hpp",

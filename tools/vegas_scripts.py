@@ -4,6 +4,7 @@ In a copy of a checkout of https://github.com/gplepage/vegas (some want cython, 
 
     python tools/vegas_scripts.py CHECKOUT            # example scripts
     python tools/vegas_scripts.py CHECKOUT --tests    # test-suite
+    python tools/vegas_scripts.py CHECKOUT --seeds 20 # its test of restratify with other seeds
 
 Scripts that fail with vegas itself (Python 2, a missing package) are named and left out.
 """
@@ -24,6 +25,19 @@ MODULES = ("vegas", "mcbridge", "binnis")
 ROOT = Path(__file__).resolve().parents[1]
 # The scripts of vegas' documentation import a module of its author's that copies their output into files.
 SPLITTER = "def log_stdout(*a, **k): pass\ndef unlog_stdout(*a, **k): pass\n"
+
+SEEDS = """
+import os, {module} as suite
+passed = 0
+for seed in range({number}):
+    os.environ["SEED"] = str(seed)
+    try:
+        suite.TestIntegrator("{name}").debug()
+        passed += 1
+    except AssertionError:
+        pass
+print(passed)
+"""
 
 
 def python(command: list[str], folder: Path, seconds: float) -> subprocess.CompletedProcess[str]:
@@ -79,18 +93,37 @@ def tests(checkout: Path, seconds: float) -> None:
         print(f"{module:10} {done.stdout.strip().splitlines()[-1]}  {' '.join(failed)}", flush=True)
 
 
+def seeds(checkout: Path, number: int, seconds: float) -> None:
+    """Run the test of ``restratify``, which asserts a ratio that fluctuates, with other seeds than its own."""
+    folder, name = checkout / "tests", "test_restratify_integrator"
+    text = (folder / "test_vegas.py").read_text()
+    start = text.index(f"def {name}")
+    for module in MODULES:
+        changed = [text[:start], text[start:].replace("ranseed(123)", "ranseed(int(os.environ['SEED']))", 1)]
+        lines = "".join(changed).replace(
+            "from vegas import *", f"from vegas import *\nfrom {module} import Integrator, restratify", 1
+        )
+        (folder / f"test_{module}.py").write_text(lines)
+        done = python(["-c", SEEDS.format(module=f"test_{module}", name=name, number=number)], folder, seconds)
+        print(f"{module:10} {name}: passes for {done.stdout.strip() or done.stderr} of {number} seeds", flush=True)
+
+
 def main() -> None:
     """Work in a copy of the checkout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path, help="a checkout of vegas")
     parser.add_argument("--tests", action="store_true", help="the test-suite instead of the scripts")
+    parser.add_argument("--seeds", type=int, metavar="N", help="the test of restratify with N seeds")
     parser.add_argument("--seconds", type=float, default=600.0, help="longest time of one script")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "vegas"
         shutil.copytree(arguments.checkout, copy)
         shutil.rmtree(copy / "src", ignore_errors=True)
-        (tests if arguments.tests else scripts)(copy, arguments.seconds)
+        if arguments.seeds:
+            seeds(copy, arguments.seeds, arguments.seconds)
+        else:
+            (tests if arguments.tests else scripts)(copy, arguments.seconds)
 
 
 main()

@@ -77,6 +77,8 @@ def command(
     for path in lhe or ():
         if not path.is_file():
             raise UserError(f"--lhe: {path} does not exist or is no file")
+    from mcbridge.files import write_text
+    from plugin.report.render import HTML, rendered
     from plugin.validate.document import document
     from plugin.validate.generators import find_target
     from plugin.validate.present import print_validation
@@ -90,13 +92,12 @@ def command(
         found = _target(what, target, reference, points, seed, quiet)
         parent = Path("runs") if what.kind in ("card", "events") else what.path
     found.seconds = time.monotonic() - start
-    report = document(found)
-    from plugin.report.render import write_report
-
-    folder = _folder(output, parent)
-    page, _ = write_report(report, folder)
+    files = rendered(document(found))
+    folder = _folder(output, parent)  # made only now that there is something to put into it
+    for name, text in files.items():
+        write_text(folder / name, text)
     print_validation(found)
-    typer.echo(f"report: {page}", err=True)
+    typer.echo(f"report: {folder / HTML}", err=True)
     if not found.agree:
         raise typer.Exit(1)
 

@@ -115,7 +115,7 @@ def vertical_axis(panel: Panel, top: float, bottom: float, legend_rows: int) -> 
     if panel.limits is not None:
         return Axis(*panel.limits, bottom, top, panel.log)
     values = _values(panel.series, panel.log)
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    low, high = (min(values), max(values)) if values else (0.1, 1.0)
     room = min(0.5, (18.0 * legend_rows + 8.0 * (legend_rows > 0)) / max(bottom - top, 1.0))
     if panel.log:
         low, high = low / 1.5, max(high, low * 1.01) * 1.5

@@ -93,18 +93,17 @@ def _ratios(events: list[bytes], weight: Array) -> Array:
     return np.array(rows) if rows and len({len(row) for row in rows}) == 1 else np.zeros((0, 0))
 
 
-def event_plots(found: EventSummary, factor: float = 1.0) -> list[Plot]:
+def event_plots(found: EventSummary) -> list[Plot]:
     """One plot an observable; below, counting error and replica band in per cent.
 
-    Arguments:
-        found: events.
-        factor: what the band is multiplied with, the calibration factor at 68%.
+    The band is that of the replicas as they are: their width was set by histograms; the calibration factor is one for
+    single points.
     """
     names = sorted(found.columns, key=lambda name: ("(all)" not in name, "pT" not in name and "m(" not in name))
-    return [_plot(name, found, factor) for name in names[:_MOST_PLOTS]]
+    return [_plot(name, found) for name in names[:_MOST_PLOTS]]
 
 
-def _plot(name: str, found: EventSummary, factor: float) -> Plot:
+def _plot(name: str, found: EventSummary) -> Plot:
     values = found.columns[name]
     low, high = np.quantile(values, [0.002, 0.998])
     edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
@@ -129,9 +128,7 @@ def _plot(name: str, found: EventSummary, factor: float) -> Plot:
     lower = [Series("steps", edges.tolist(), counting.tolist(), label="counting", colour=1)]
     band = _band(values, edges, found)
     if band is not None:
-        lower.append(
-            Series("steps", edges.tolist(), (100.0 * factor * band).tolist(), label="learned density", colour=4)
-        )
+        lower.append(Series("steps", edges.tolist(), (100.0 * band).tolist(), label="learned density", colour=4))
     panels.append(Panel("error [%]", lower, height=0.55))
     return Plot(name, name, panels)
 

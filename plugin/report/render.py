@@ -14,7 +14,7 @@ from mcbridge.version import __version__
 from plugin.report.document import Report
 from plugin.report.figures import draw
 
-__all__ = ["HTML", "JSON", "html", "write_report"]
+__all__ = ["HTML", "JSON", "html", "rendered", "write_report"]
 
 HTML = "report.html"
 JSON = "report.json"
@@ -43,8 +43,12 @@ def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
     Raises:
         UserError: a file cannot be written.
     """
-    page = html(report)
-    content: dict[str, Any] = report.as_json()
-    write_text(folder / JSON, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    write_text(folder / HTML, page)
+    for name, text in rendered(report).items():
+        write_text(folder / name, text)
     return folder / HTML, folder / JSON
+
+
+def rendered(report: Report) -> dict[str, str]:
+    """The texts of both files by their names."""
+    content: dict[str, Any] = report.as_json()
+    return {JSON: json.dumps(content, indent=1, allow_nan=False) + "\n", HTML: html(report)}

@@ -249,14 +249,12 @@ def _events(folder: Path, content: Mapping[str, Any]) -> Section | None:
         section.tables.append(Table(f"Unweighting, policy {found['policy']}", ["", ""], rows))
     summary = summarise_events(path)
     if summary is not None and len(summary.weight) >= 100:
-        calibration = (content.get("uncertainties") or {}).get("calibration") or {}
-        factor = (calibration.get("calibration_factor") or {}).get("68", 1.0)
-        section.plots = event_plots(summary, factor)
+        section.plots = event_plots(summary)
         text = f"Distributions of the first {len(summary.weight):,} events with {summary.state} in {path.name}."
         if summary.ratios.size:
             text += (
                 " The uncertainty of the learned density comes from the replica weights of"
-                f" {len(summary.ratios):,} events (times the calibration factor {factor:.2f})."
+                f" {len(summary.ratios):,} events."
             )
         section.text.append(text)
     return section

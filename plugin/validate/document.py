@@ -253,9 +253,9 @@ def _weights(found: Validation) -> Section | None:
     if points:
         histograms = {entry.label: weight_histogram(entry.by_channel()) for entry in points}
     else:
-        samples = found.agreement.samples
+        samples = [sample for sample in found.agreement.samples if len(sample)]
         histograms = {entry.label: weight_histogram([entry.contribution]) for entry in samples}
-    return Section("Weights", plots=weight_plots(histograms))
+    return Section("Weights", plots=weight_plots(histograms)) if histograms else None
 
 
 def table_of_tests(verdict: Verdict, most: int | None = None) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ import numpy as np
 
 from mcbridge.errors import UserError
 from mcbridge.integrands import Array
-from mcbridge.lhe import EventFile
 from mcbridge.lhe.raw import RawFile
 from mcbridge.lhe.records import Kind, Records, parse_records
 from mcbridge.preprocessing.final_state import FinalState, canonical
@@ -23,6 +23,9 @@ __all__ = ["EventSample", "common_samples", "read_events"]
 _MOST_STATES = 4  # final states with observables of their own
 _LEAST_SHARE = 0.02  # of the events
 _MOST_CLASSES = 40
+_INIT = re.compile(rb"<init\b[^>]*>(.*?)</init\s*>", re.DOTALL)
+_TRIALS = re.compile(rb"""<event\b[^>]*?\btrials\s*=\s*['"]([0-9.eE+]+)""")
+_MARKUP = re.compile(rb"<!--.*?-->|<([a-z]+)\b.*?</\1\s*>|<[^>]*>|#[^\n]*", re.DOTALL)
 
 
 @dataclass
@@ -31,7 +34,7 @@ class EventSample:
 
     Attributes:
         path: the file.
-        cross_section, error: of ``<init>`` [pb].
+        cross_section, error: of ``<init>`` [pb]; NaN where that holds a placeholder.
         parts: events of one final state: momenta (n, particles, 4) and incoming momenta (n, 2, 4) [GeV], weights (n,),
             and the flavours of the incoming particles by their number in ``initial``.
         initial: pairs of incoming PDG numbers.
@@ -73,11 +76,16 @@ def read_events(
     Raises:
         UserError: it cannot be read, is no event file, or has an event that makes no sense.
     """
-    head = EventFile(path)
-    sample = EventSample(Path(path), head.cross_section, head.error)
+    raw = RawFile(path, on_progress=on_progress)
+    sample = EventSample(Path(path), *_cross_section(raw))
     kinds: dict[tuple[bytes, ...], Kind] = {}
     numbers: dict[tuple[int, ...], int] = {}
-    for block in RawFile(path, on_progress=on_progress):
+    # Sherpa writes 1 +- 1 and leaves it to the reader: sum of the weights over the sum of the trials.
+    placeholder = sample.cross_section == sample.error == 1.0
+    trials = 0.0
+    for block in raw:
+        if placeholder:
+            trials += sum(_trials(event) for event in block.events)
         for records in parse_records(block, kinds):
             state, places = FinalState.of(records.kind, jets)
             beams = tuple(place for place, status in enumerate(records.kind.status) if status == -1)
@@ -86,7 +94,44 @@ def read_events(
             part = (canonical(records, state, places)[0], _incoming(records, beams), records.weight, number)
             sample.parts.setdefault(state, []).append(part)
     sample.initial = list(numbers)
+    if placeholder:
+        sample.cross_section, sample.error = _of_trials(sample, trials)
     return sample
+
+
+def _trials(event: bytes) -> float:
+    """The attribute ``trials`` of an event; NaN without."""
+    found = _TRIALS.match(event)
+    return float(found.group(1)) if found is not None else float("nan")
+
+
+def _of_trials(sample: EventSample, trials: float) -> tuple[float, float]:
+    """Cross section and error [pb] of events that took a number of trials; (NaN, NaN) where that is not known."""
+    if not trials > 0.0:
+        return float("nan"), float("nan")
+    weight = np.concatenate([w for part in sample.parts.values() for _, _, w, _ in part])
+    total = float(np.sum(weight))
+    return total / trials, float(np.sqrt(max(np.sum(weight**2) - total**2 / trials, 0.0))) / trials
+
+
+def _cross_section(raw: RawFile) -> tuple[float, float]:
+    """Sum of the subprocesses' cross sections in ``<init>`` and their errors in quadrature [pb].
+
+    Headers are not always XML, whatever the standard says; nothing but ``<init>`` is looked at.
+    """
+    found = _INIT.search(raw.preamble)
+    text = _MARKUP.sub(b" ", found.group(1)) if found is not None else b""
+    rows = [line.split() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+    try:
+        count = int(rows[0][9])
+        numbers = [
+            [float(entry.replace("D", "E").replace("d", "e")) for entry in row[:2]] for row in rows[1 : 1 + count]
+        ]
+        if len(numbers) != count or any(len(row) != 2 for row in numbers):
+            raise ValueError("a subprocess is missing")
+    except (IndexError, ValueError) as error:
+        raise UserError(f"{raw.path}: its <init> block cannot be read: {error}") from None
+    return sum(row[0] for row in numbers), sum(row[1] ** 2 for row in numbers) ** 0.5
 
 
 def _incoming(records: Records, beams: tuple[int, ...]) -> Array:

@@ -80,7 +80,7 @@ def event_file_tests(reference: EventSample, candidate: EventSample) -> list[Tes
 
 def _labels(reference: Path, candidate: Path) -> tuple[str, str]:
     """Names that differ: as much of the two paths as that takes."""
-    for parts in range(1, 4):
+    for parts in range(1, 8):
         names = ["/".join(path.absolute().parts[-parts:]) for path in (reference, candidate)]
         if names[0] != names[1]:
             break

@@ -91,6 +91,8 @@ def validate_files(
     result = Validation(f"{labels[0]} and {labels[1]}", command, agreement)
     for label, sample in zip(labels, samples, strict=True):
         result.cross_sections.append((label, sample.cross_section, sample.error))
+        if not np.isfinite(sample.cross_section):
+            agreement.notes.append(f"{label} states no cross section; cross sections are not compared")
         result.settings[f"events of {label}"] = sample.events
     result.settings["seed"] = seed
     return result

@@ -1,8 +1,8 @@
 """Every Python block of README and docs runs, page by page, each page in a folder and a namespace of its own.
 
-A comment before a block changes that: ``<!-- test: slow -->`` leaves it to the slow tests, ``<!-- test: imports -->``
-runs its imports alone (what it needs is no package: a MadGraph directory, a Sherpa). A block whose first line is a
-comment with a file name is written to that file as well.
+The comment ``<!-- test: slow -->`` before a block leaves it to the slow tests. Of a block that imports an interface to
+a generator the imports alone run: what it needs is no package, but a MadGraph directory or a Sherpa. A block whose
+first line is a comment with a file name is written to that file as well.
 """
 
 import ast
@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- test: (?P<mark>[a-z]+) -->\n)?```(?P<language>[a-z]+)\n(?P<code>.*?)```", re.DOTALL)
-MARKS = (None, "slow", "imports")
+GENERATOR = re.compile(r"^from (sherpa|madgraph)_interface", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ NEEDS = {"uncertainties.md": ("mplhep",), "event_files.md": ("pyhepmc",)}
 def execute(page, folder, slow):
     namespace = {"__name__": "documentation"}
     for block in blocks(page):
-        assert block.mark in MARKS, f"{page.name}: unknown mark {block.mark}"
+        assert block.mark in (None, "slow"), f"{page.name}: unknown mark {block.mark}"
         if block.mark == "slow" and not slow:
             continue
         named = re.match(r"# (\S+\.py)\n", block.code)
         if named:
             (folder / named[1]).write_text(block.code)
         tree = ast.parse(block.code)
-        if block.mark == "imports":
+        if GENERATOR.search(block.code):
             tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         ast.increment_lineno(tree, block.line)
         exec(compile(tree, str(page), "exec"), namespace)

@@ -53,7 +53,8 @@ def test_a_card_and_its_run_are_validated(tmp_path):
     ]  # fmt: skip
     equal, flow, timed = data["accounts"]
     assert equal["adaptation_evaluations"] == flow["adaptation_evaluations"] == pytest.approx(15000, rel=0.01)
-    assert timed["cpu_seconds"] == pytest.approx(flow["cpu_seconds"], rel=0.5)
+    assert timed["points"] > 2000  # how many depends on the clock
+    assert timed["adaptation_evaluations"] == flow["adaptation_evaluations"]
     for sampler in ("vegas", "flow"):
         figures = data["samplers"][sampler]
         assert figures["cross_section_pb"]["value"] == pytest.approx(2099.0, abs=30)

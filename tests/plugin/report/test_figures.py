@@ -109,3 +109,9 @@ def test_numbers_are_written_with_two_digits_of_their_error(number, text):
 def test_a_report_survives_json_with_numbers_that_are_not_finite():
     report = Report("t", "h", "good", "c", [("x", Number(float("nan"), 1.0))])
     assert report.as_json()["facts"] == [["x", {"value": None, "error": 1.0, "unit": ""}]]
+
+
+def test_a_plot_without_data_is_empty_and_not_broken():
+    for log in (False, True):
+        empty = Panel("y", [Series("steps", [0.0, 1.0], [None])], log=log)
+        assert ElementTree.fromstring(draw(plot(panels=[empty]))) is not None

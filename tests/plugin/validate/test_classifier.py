@@ -76,3 +76,20 @@ def test_what_the_classifier_finds(kind):
 def test_too_few_points_give_no_classifier():
     few = sample([np.random.default_rng(6).random(100)], np.ones(100))
     assert classify(few, few, Streams(1)) is None
+
+
+@pytest.mark.slow
+def test_the_pull_of_the_auc_has_mean_0_and_width_1_for_equal_weighted_samples():
+    """Weights that vary, more points than are used, columns that repeat each other."""
+    pulls = []
+    for seed in range(60):
+        generator = np.random.default_rng(1000 + seed)
+        made = []
+        for _ in range(2):
+            x = generator.random((6, 12000))
+            x[0] = 0.5 * (np.sqrt(1.0 + 8.0 * x[0]) - 1.0)
+            made.append(sample([*x, *(x[:3] + x[3:])], generator.lognormal(0.0, 0.5, 12000) / (0.5 + x[0])))
+        found = classify(*made, Streams(seed), steps=200, most=6000)
+        pulls.append((found.auc - 0.5) / found.error)
+    assert np.mean(pulls) == pytest.approx(0.0, abs=4 / np.sqrt(len(pulls)))
+    assert np.std(pulls) == pytest.approx(1.0, abs=4 / np.sqrt(2 * len(pulls)))

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from mcbridge.errors import UserError
+from plugin.report.render import html
+from plugin.validate.document import document
+from plugin.validate.event_files import read_events
 from plugin.validate.files import compare_files
 from plugin.validate.generators import find_target, validate_generator_run
 from plugin.validate.observables import independent, kinematics
@@ -80,6 +83,34 @@ def test_files_of_two_distributions_are_told_apart_and_the_observable_is_named(t
     assert other.verdict.disagreeing == ["cross section"]
 
 
+def test_the_cross_section_is_read_from_any_init_block(tmp_path):
+    path = muons(tmp_path / "a.lhe", 300, 1)
+    text = path.read_text()
+    path.write_text(
+        text.replace("<init>", "<header>\na < b & c\n</header>\n<init>")
+        .replace(" -4 1\n", " -4 2 # two\n")
+        .replace("5.0 0.01 1.0 1\n", "3.0D0 3.0D-2 1.0 1\n1.0 0.04 1.0 2\n<generator name='x'>1 2</generator>\n")
+    )
+    found = read_events(path)
+    assert (found.cross_section, found.error) == pytest.approx((4.0, 0.05))
+    assert found.events == 300
+    path.write_text(text.replace(" -4 1\n", " -4 7\n"))
+    with pytest.raises(UserError, match="<init> block cannot be read"):
+        read_events(path)
+
+
+def test_the_cross_section_of_a_file_with_a_placeholder_comes_from_its_trials(tmp_path):
+    """Sherpa's files: 1 +- 1 in <init>, and the number of trials with every event."""
+    path = muons(tmp_path / "a.lhe", 1000, 1, cross_section=(1.0, 1.0))
+    assert not np.isfinite(read_events(path).cross_section)
+    agreement, _ = compare_files(path, muons(tmp_path / "b.lhe", 1000, 2), classifier=False)
+    assert "cross section" not in [test.subject for test in agreement.verdict.tests]
+    path.write_text(path.read_text().replace("<event>", "<event trials='4' muf2='1.0'>"))
+    found = read_events(path)
+    assert found.cross_section == pytest.approx(0.25)
+    assert found.error == pytest.approx(np.sqrt(1000 * (1 - 0.25)) / 4000)
+
+
 def test_several_final_states_are_compared_in_their_shares_and_one_by_one(tmp_path):
     first = muons(tmp_path / "a.lhe", 4000, 1, jets=1000)
     same = muons(tmp_path / "b.lhe", 4000, 2, jets=1010)
@@ -118,6 +149,9 @@ def test_a_run_with_sherpa_is_compared_with_sherpas_own_mapping(tmp_path):
     good = validate_generator_run(find_target(sherpa_run(tmp_path / "good")), None, "binnis validate")
     assert good.agree
     assert len(good.agreement.verdict.tests) == 4
+    page = html(document(good))
+    assert "Cross sections" in page
+    assert "Weights" not in page  # no events were compared
     bad = validate_generator_run(find_target(sherpa_run(tmp_path / "bad", (5.0, 0.005), (5.05, 0.005))), None, "")
     assert not bad.agree
     assert "cross section of other" in bad.agreement.verdict.disagreeing
