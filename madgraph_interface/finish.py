@@ -17,6 +17,7 @@ from mcbridge.errors import UserError
 from mcbridge.files import write_text
 from mcbridge.lhe import EventFile
 from mcbridge.version import __version__
+from plugin.report.run import report_beside
 
 __all__ = ["account", "finish_runs", "main", "run_summary"]
 
@@ -96,6 +97,7 @@ def finish_runs(path: str | Path) -> list[dict[str, Any]]:
         if settings.uncertainties and settings.sampler != "vegas":
             content["annotation"] = annotate_run(events, content)
             _store(root, events, content, len(jobs))
+        report_beside(events.parent)
         found.append(content)
         missing = settings.events - content["events"]
         if missing > 0:

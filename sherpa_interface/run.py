@@ -17,6 +17,7 @@ from typing import Any
 
 from mcbridge.errors import UserError
 from mcbridge.random import Streams
+from plugin.report.run import report_beside
 from plugin.run.folder import RunFolder
 from plugin.run.progress import Progress, training_note
 from sherpa_interface.card import Process, SherpaCard, binnis_block, load_sherpa_card, partonic_processes
@@ -192,6 +193,7 @@ def _stages(state: State, folder: RunFolder) -> SherpaRunResult:
         record = finish_events(state, trained, results) if state.events else EventRecord()
     content = summary(state, trained, own, results, record, trials)
     folder.write("summary.json", content)
+    report_beside(folder.path)
     return SherpaRunResult(folder.path, results, own, trained, content)
 
 

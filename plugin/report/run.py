@@ -22,7 +22,7 @@ from plugin.report.pieces import (
 )
 from plugin.report.render import JSON, write_report
 
-__all__ = ["end_of_run", "integration_data", "report_of_folder", "run_report"]
+__all__ = ["end_of_run", "integration_data", "report_beside", "report_of_folder", "run_report"]
 
 log = logging.getLogger("plugin.report")
 
@@ -40,6 +40,14 @@ def end_of_run(folder: Path, content: Mapping[str, Any], integral: Integral) -> 
     """
     try:
         write_report(run_report(folder, content, integration_data(integral)), folder)
+    except Exception as error:  # whatever it is: the results of the run are more important
+        log.warning("no report: %s: %s", type(error).__name__, error)
+
+
+def report_beside(folder: Path) -> None:
+    """:func:`report_of_folder` at the end of a run of a generator; a failure is only told in the log."""
+    try:
+        write_report(report_of_folder(folder), folder)
     except Exception as error:  # whatever it is: the results of the run are more important
         log.warning("no report: %s: %s", type(error).__name__, error)
 

@@ -155,6 +155,7 @@ def test_the_summary_after_a_run(toy, monkeypatch):
     assert content["madevent"]["total"]["points"] == sum(job.points for job in read_jobs(toy.root))
     assert content["annotation"] == {"annotated": False, "reason": "no channel was sampled by a flow"}
     assert json.loads((run / "binnis_summary.json").read_text()) == content
+    assert "100" in (run / "report.html").read_text()
     assert finish_runs(toy.root) == []  # once
 
 

@@ -57,7 +57,7 @@ def test_what_is_left_in_the_folder(done):
     names = {path.name for path in done.folder.iterdir()}
     assert names == {
         "Sherpa.yaml", "decision.json", "events.lhe.gz", "generation", "optimisation", "run.log", "sampler.mcb",
-        "summary.json",
+        "summary.json", "report.html", "report.json",
     }  # fmt: skip
 
 
