@@ -147,14 +147,16 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     T* g_context = grad_context ? (shuffled ? grad_context_sorted.data() : grad_context) : nullptr;
 
     const std::ptrdiff_t P = static_cast<std::ptrdiff_t>(a.parameters);
-    std::fill_n(grad, channels * P, T(0));
     // Every channel is cut into a number of pieces that depends on its points only, and their sums are added in order:
     // the result is the same for any number of threads.
     std::vector<Piece> pieces;
     for (std::ptrdiff_t c = 0; c < channels; ++c) {
         const std::ptrdiff_t begin = g.begin[static_cast<std::size_t>(c)],
                              end = g.begin[static_cast<std::size_t>(c) + 1];
-        if (begin == end) continue;
+        if (begin == end) {
+            std::fill_n(grad + c * P, P, T(0));
+            continue;
+        }
         const std::ptrdiff_t parts = std::min(GRADIENT_PIECES, (end - begin + GRADIENT_PIECE - 1) / GRADIENT_PIECE);
         for (std::ptrdiff_t k = 0; k < parts; ++k)
             pieces.push_back({c, begin + (end - begin) * k / parts, begin + (end - begin) * (k + 1) / parts});
@@ -162,6 +164,7 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
     const auto starts_channel = [&](std::size_t k) { return k == 0 || pieces[k - 1].channel != pieces[k].channel; };
     const auto run = [&](std::size_t k, T* target) {
         const Piece& p = pieces[k];
+        std::fill_n(target, P, T(0));  // here, so that it is still in the cache
         table.gradient(a, params + p.channel * P, from + p.begin * a.dim,
                        conditions ? conditions + p.begin * a.context : nullptr, weights + p.begin, p.end - p.begin,
                        logs + p.begin, target, g_context ? g_context + p.begin * a.context : nullptr);
@@ -177,7 +180,6 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
                 run(k, grad + pieces[k].channel * P);
                 continue;
             }
-            std::fill(part.begin(), part.end(), T(0));
             run(k, part.data());
             add(k, part);
         }
@@ -185,7 +187,7 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
         std::vector<std::vector<T>> partial(pieces.size());
         in_parallel(static_cast<std::ptrdiff_t>(pieces.size()), threads, [&](std::ptrdiff_t i) {
             const std::size_t k = static_cast<std::size_t>(i);
-            if (!starts_channel(k)) partial[k].assign(static_cast<std::size_t>(P), T(0));
+            if (!starts_channel(k)) partial[k].resize(static_cast<std::size_t>(P));
             run(k, starts_channel(k) ? grad + pieces[k].channel * P : partial[k].data());
         });
         for (std::size_t k = 0; k < pieces.size(); ++k)
