@@ -181,14 +181,17 @@ def _generate(process: Metered, sampler: Sampler, card: Card, seed: int) -> Part
     w_max = largest_weights(weights, Quantile(1e-3), streams.generator("largest weight policy"))
     integrated = clock.part()
     begin, made, used = time.process_time(), 0, process.evaluations
+    given = 0  # events that the stored trials gave for nothing
     stream = unweight_points(
         process, sampler, w_max, card.events, streams, guard=guard, max_trials=10**10, trials=trials
     )
     for part in stream:
         made += len(part.weight)
-        if made < card.events and time.process_time() - begin > LONGEST:
-            # What is left takes as long in proportion; the stored trials are used up by then.
-            share = made / card.events
+        if process.evaluations == used:
+            begin, given = time.process_time(), made
+        elif given < made < card.events and time.process_time() - begin > LONGEST:
+            # What is left takes as long in proportion to the events that were paid for.
+            share = (made - given) / (card.events - given)
             spent, evaluated = time.process_time() - begin, process.evaluations - used
             return integrated + Part(spent / share, round(evaluated / share), True)
     if made < card.events:
