@@ -23,10 +23,10 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, largest_weights, unweight_points
 from plugin.card import Card
-from plugin.choice import Figures, Goal, decide, decide_early
-from plugin.run.pipeline import State, decision_stage, survey_stage, training_config
+from plugin.choice import Figures, Goal, decide
+from plugin.run.choose import decision_stage, early_decision, survey_stage
 from plugin.run.progress import Progress
-from plugin.training.cost import estimate_training_seconds
+from plugin.run.state import State
 
 __all__ = ["add_arguments", "run"]
 
@@ -135,16 +135,12 @@ def _pair(integrand: Integrand, prices: list[float], events: int, seed: int) -> 
     clock = _Clock(process)
     survey_stage(state)
     assert state.vegas is not None
-    assert state.points is not None
     start = clock.part()
     figures, _ = state.figures(state.vegas, "choice vegas")
     untrained = start + clock.part()
     with_vegas = _generate(process, state.vegas, card, seed)
     goal = Goal(card.events, card.integration.evaluations)
-    points = (len(state.points) + card.training.evaluations) // process.channels
-    seconds = estimate_training_seconds(process.dim, points, training_config(card))
-    paid = card.training.evaluations + card.choice.evaluations
-    early = [decide_early(_dearer(figures, price), goal, seconds, paid) is not None for price in prices]
+    early = [early_decision(state, _dearer(figures, price)) is not None for price in prices]
     trained = with_flow = with_vegas
     measured: dict[str, Figures] = {}
     if not all(early):

@@ -24,9 +24,10 @@ from mcbridge.samplers import Sampler
 from mcbridge.uncertainties import bayesian_density
 from mcbridge.uncertainties.marginals import replica_chi2
 from plugin.card import Card
-from plugin.run.pipeline import State, decision_stage, survey_stage
+from plugin.run.choose import decision_stage, survey_stage
 from plugin.run.process import build_process
 from plugin.run.progress import Progress
+from plugin.run.state import State
 from plugin.run.uncertainties import learn_replicas
 
 __all__ = ["add_arguments", "chi2_of_pair", "run"]

@@ -11,7 +11,7 @@ import numpy as np
 from mcbridge.errors import UserError
 from mcbridge.integration import Samples
 from mcbridge.random import Streams
-from mcbridge.samplers import Replicas, Sampler
+from mcbridge.samplers import Sampler
 from mcbridge.uncertainties import Calibration, calibrate, positive_part
 
 __all__ = ["Uncertainty", "learn_replicas"]
@@ -60,13 +60,12 @@ def learn_replicas(
     """
     if not sampler.has_flow:
         return Uncertainty(None, note="no flow draws the points of this process")
-    from plugin.bayesian import COLD, BayesianConfig, Events, fit, temper
+    from plugin.bayesian import COLD, BayesianConfig, Events, fit, sized_replicas
     from plugin.bayesian.fit import default_steps
     from plugin.training.optimise import DivergedError
 
     channel = sampler.channels[0]
-    spec = channel.spec
-    assert spec is not None
+    assert channel.spec is not None
     assert channel.params is not None
     try:
         positive, negative = positive_part(points)
@@ -74,7 +73,7 @@ def learn_replicas(
         steps = default_steps(len(events))
         config = BayesianConfig(steps=steps, mean_steps=0, temperature=1.0 if fresh is None else COLD, threads=threads)
         generator = streams.generator("Bayesian flow")
-        found = fit(spec, channel.params[None], events, config, generator, on_progress)
+        found = fit(channel.spec, channel.params[None], events, config, generator, on_progress)
     except (DivergedError, UserError) as failure:
         log.warning("events get no uncertainties: %s", failure)
         return Uncertainty(None, note=str(failure))
@@ -85,15 +84,14 @@ def learn_replicas(
         "temperature": config.temperature,
     }
 
-    def make(scale: float) -> Replicas:
-        drawn = found.flow.replicas(replicas, streams.generator("replicas"), scale)
-        return Replicas(spec, drawn, {**information, "width_factor": scale})
-
-    if fresh is None:
-        return Uncertainty(sampler.with_replicas(make(1.0)), None)
-    half = np.arange(len(fresh)) % 2 == 0
-    width, check = fresh.select(np.flatnonzero(half)), fresh.select(np.flatnonzero(~half))
-    uncertain = sampler.with_replicas(temper(make, sampler, width, threads)[0])
+    rows = np.arange(0 if fresh is None else len(fresh))
+    width, check = (None, None) if fresh is None else (fresh.select(rows[::2]), fresh.select(rows[1::2]))
+    drawn, _ = sized_replicas(
+        found.flow, replicas, lambda: streams.generator("replicas"), information, sampler, width, threads
+    )
+    uncertain = sampler.with_replicas(drawn)
+    if check is None:
+        return Uncertainty(uncertain, None)
     try:
         return Uncertainty(uncertain, calibrate(uncertain, check, (cross_section,), threads))
     except UserError as error:

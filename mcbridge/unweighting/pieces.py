@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
@@ -56,7 +57,7 @@ class Piece:
 
 
 @dataclass(kw_only=True)
-class Tried:
+class Tried(ABC):
     """What a piece of work amounts to.
 
     Attributes:
@@ -79,9 +80,9 @@ class Tried:
         """Number of accepted points."""
         return int(np.sum(self.accepted_per_channel))
 
+    @abstractmethod
     def first(self, n: int) -> Self:
         """The same with the first n accepted points alone; the sums stay those of all trials."""
-        raise NotImplementedError
 
 
 @dataclass(kw_only=True)

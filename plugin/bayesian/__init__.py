@@ -5,7 +5,7 @@ from plugin.bayesian.density import learn_density
 from plugin.bayesian.events import Events
 from plugin.bayesian.fit import BayesianConfig, FitResult, fit
 from plugin.bayesian.posterior import BayesianFlow
-from plugin.bayesian.temper import COLD, temper
+from plugin.bayesian.temper import COLD, sized_replicas, temper
 
 __all__ = [
     "COLD",
@@ -18,5 +18,6 @@ __all__ = [
     "fit",
     "learn_conditional",
     "learn_density",
+    "sized_replicas",
     "temper",
 ]

@@ -9,6 +9,7 @@ multiplies all widths, so that replica weights, and the bands that are made of t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from mcbridge.errors import UserError
 from mcbridge.integration import Samples
 from mcbridge.samplers import Replicas, Sampler
 from mcbridge.uncertainties.marginals import marginal_chi2
+from plugin.bayesian.posterior import BayesianFlow
 
-__all__ = ["COLD", "temper"]
+__all__ = ["COLD", "sized_replicas", "temper"]
 
 COLD = 0.1
 """Temperature of the posterior of a flow that has learned from exact values; exact points set its final width."""
@@ -27,6 +29,34 @@ _CLOSE = 0.1  # of chi2/dof from 1
 _RANGE = (0.01, 10.0)
 _LEAST = 200
 _SCATTER = 0.5
+
+
+def sized_replicas(
+    flow: BayesianFlow,
+    number: int,
+    generator: Callable[[], np.random.Generator],
+    information: dict[str, Any],
+    sampler: Sampler,
+    points: Samples | None,
+    threads: int = 1,
+) -> tuple[Replicas, float]:
+    """Replicas of a fitted posterior with the width that exact points ask for, and the factor on all widths.
+
+    Arguments:
+        flow: the posterior.
+        number: of replicas.
+        generator: makes the same random numbers again for every width.
+        information: what the replicas remember, beside the factor.
+        sampler: to which they belong.
+        points: see :func:`temper`; None leaves the widths as they were fitted.
+        threads: of the kernel.
+    """
+
+    def make(scale: float) -> Replicas:
+        parameters = flow.replicas(number, generator(), scale)
+        return Replicas(flow.spec, parameters, {**information, "width_factor": scale})
+
+    return (make(1.0), 1.0) if points is None else temper(make, sampler, points, threads)
 
 
 def temper(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,17 @@ def end_of_run(folder: Path, content: Mapping[str, Any], integral: Integral) -> 
         content: of ``summary.json``.
         integral: with its iterations and, where they were kept, its points.
     """
-    try:
-        write_report(run_report(folder, content, integration_data(integral)), folder)
-    except Exception as error:  # whatever it is: the results of the run are more important
-        log.warning("no report: %s: %s", type(error).__name__, error)
+    _write(folder, lambda: run_report(folder, content, integration_data(integral)))
 
 
 def report_beside(folder: Path) -> None:
     """:func:`report_of_folder` at the end of a run of a generator; a failure is only told in the log."""
+    _write(folder, lambda: report_of_folder(folder))
+
+
+def _write(folder: Path, make: Callable[[], Report]) -> None:
     try:
-        write_report(report_of_folder(folder), folder)
+        write_report(make(), folder)
     except Exception as error:  # whatever it is: the results of the run are more important
         log.warning("no report: %s: %s", type(error).__name__, error)
 

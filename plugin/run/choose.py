@@ -20,6 +20,7 @@ __all__ = [
     "choice_of_given",
     "choice_stage",
     "decision_stage",
+    "early_decision",
     "survey_stage",
     "training_config",
     "training_stage",
@@ -69,16 +70,24 @@ def training_stage(state: State, pinned: str | None) -> Decision | None:
             "vegas", None, _asked(card, pinned), {"vegas": goal.seconds(vegas, vegas)}, {"vegas": vegas}, "pinned"
         )
     if asked is None:
-        from plugin.training.cost import estimate_training_seconds
-
-        points = (len(state.points) + card.training.evaluations) // state.process.channels
-        seconds = estimate_training_seconds(state.process.dim, points, training_config(card))
-        early = decide_early(vegas, goal, seconds, card.training.evaluations + card.choice.evaluations)
+        early = early_decision(state, vegas)
         if early is not None:
             return early
     # What the comparison has paid for is training data as well.
     state.points = Samples.concatenate([replace(part, channel_weight=None) for part in (state.points, fresh)])
     return _train(state, vegas)
+
+
+def early_decision(state: State, vegas: Figures) -> Decision | None:
+    """The decision for VEGAS where a flow would not repay its training, with these figures of VEGAS."""
+    from plugin.training.cost import estimate_training_seconds
+
+    card = state.card
+    assert state.points is not None
+    points = (len(state.points) + card.training.evaluations) // state.process.channels
+    seconds = estimate_training_seconds(state.process.dim, points, training_config(card))
+    goal = Goal(card.events, card.integration.evaluations)
+    return decide_early(vegas, goal, seconds, card.training.evaluations + card.choice.evaluations)
 
 
 def _train(state: State, vegas: Figures) -> Decision | None:

@@ -24,7 +24,6 @@ from plugin.card import Card, dump_card, load_card
 from plugin.card.model import ScalingCard
 from plugin.choice import Decision
 from plugin.run.checkpoints import decision_from_json, integral_from_json
-from plugin.run.choose import decision_stage, survey_stage, training_config
 from plugin.run.folder import CHECKPOINTS, RunFolder
 from plugin.run.machine import Machine
 from plugin.run.process import build_process
@@ -36,7 +35,7 @@ from plugin.run.states import go_through
 from plugin.run.summary import read_summary
 from plugin.run.workers import MakeProcess, absolute, workers_of
 
-__all__ = ["RunResult", "State", "decision_stage", "resume", "run", "survey_stage", "training_config"]
+__all__ = ["RunResult", "resume", "run"]
 
 log = logging.getLogger("plugin.run")
 

@@ -95,7 +95,7 @@ def _insists(state: State) -> bool:
 
 
 def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weights: str) -> Replicas | None:
-    from plugin.bayesian import COLD, BayesianConfig, Events, fit, temper
+    from plugin.bayesian import COLD, BayesianConfig, Events, fit, sized_replicas
     from plugin.bayesian.fit import default_steps
     from plugin.flows import identity_parameters
     from plugin.training.config import TrainingConfig
@@ -141,13 +141,11 @@ def _fit(state: State, stored: Sampler, sampler: Sampler, points: Samples, weigh
         "temperature": settings.temperature,
     }
 
-    def make(scale: float) -> Replicas:
-        parameters = found.flow.replicas(card.replicas, state.streams.generator("replicas"), scale)
-        return Replicas(spec, parameters, {**information, "width_factor": scale})
-
-    replicas, scale = make(1.0), 1.0
-    if state.fresh is not None:
-        replicas, scale = temper(make, stored, _with_channel_weights(state.fresh, sampler), state.card.threads)
+    exact = None if state.fresh is None else _with_channel_weights(state.fresh, sampler)
+    streams = state.streams
+    replicas, scale = sized_replicas(
+        found.flow, card.replicas, lambda: streams.generator("replicas"), information, stored, exact, state.card.threads
+    )
     text = "Bayesian flow: ELBO per event %.4f, %d replicas, widths multiplied with %.3g"
     log.info(text, -found.history[-1], card.replicas, scale)
     return replicas

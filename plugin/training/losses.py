@@ -18,7 +18,6 @@ from torch import Tensor
 from mcbridge.errors import UserError, nearest
 
 __all__ = [
-    "LINEAR",
     "SLOPES",
     "Loss",
     "exponential",
@@ -116,9 +115,6 @@ def exponential(log_ratio: Tensor, weight: Tensor) -> Tensor:
     """Exponential divergence ``<log^2 (g/p)>_p``."""
     return _mean(log_ratio**2, weight)
 
-
-LINEAR = frozenset({"forward_kl", "reverse_kl"})
-"""Losses linear in ``log_ratio``: their gradient is known before the density is."""
 
 Values = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from mcbridge.integrands.protocol import Array, IntArray
 from plugin.flows import Flow
 from plugin.training.adam import Adam, cosine
 from plugin.training.buffer import Buffer, Floats
-from plugin.training.losses import LINEAR, SLOPES, Loss, stratified, stratified_variance
+from plugin.training.losses import SLOPES, Loss, stratified, stratified_variance
 from plugin.training.measures import judge
 
 __all__ = [
@@ -158,7 +158,7 @@ class Optimiser:
         name = getattr(loss, "__name__", "")
         if flow.uses_kernel() and name in SLOPES:
             flat = parameters.detach().numpy()
-            if name in LINEAR and vegas is None:
+            if name == "forward_kl" and vegas is None:  # linear: the slope is known before the density is
                 found = core.gradient(
                     flow.spec, flat, y, self._constant(len(y)), context, channel, threads=flow.threads
                 )
