@@ -54,8 +54,14 @@ def test_the_training_goes_on_while_points_are_evaluated():
                 assert went_on.wait(60.0)  # only further steps of the training set it
             return super().__call__(u, channel)
 
+    looks = []
+
     def note(status):
-        if evaluating.is_set() and status.stage == "density":
+        if status.stage != "density":
+            return
+        looks.append(status)
+        # The points are asked for after the first look. The training may be done before their thread has begun.
+        if len(looks) > 1 and evaluating.wait(30.0):
             went_on.set()
 
     chain(Waiting(inner, 2), ahead=0.8, on_progress=note, **SHORT)
