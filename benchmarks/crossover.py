@@ -24,7 +24,7 @@ from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, largest_weights, unweight_points
 from plugin.card import Card
 from plugin.choice import Figures, Goal, decide
-from plugin.run.choose import decision_stage, early_decision, survey_stage
+from plugin.run.choose import choice_stage, early_decision, survey_stage, training_stage
 from plugin.run.progress import Progress
 from plugin.run.state import State
 
@@ -145,7 +145,8 @@ def _pair(integrand: Integrand, prices: list[float], events: int, seed: int) -> 
     measured: dict[str, Figures] = {}
     if not all(early):
         clock = _Clock(process)
-        decision = decision_stage(state, "flow")  # measures vegas once more, on the same points
+        # Measures VEGAS once more, on the same points.
+        decision = choice_stage(state, None, training_stage(state, "flow"))
         trained = start + clock.part()
         measured = decision.figures
         if "flow" in measured:

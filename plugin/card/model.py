@@ -215,7 +215,9 @@ class Choice(Section):
     """Fresh points on which flow and VEGAS are compared."""
 
     evaluations: Annotated[int, Field(ge=2000)] = Field(
-        25_000, description="amplitude evaluations for each of flow and VEGAS; those for VEGAS serve the training too"
+        25_000,
+        description="amplitude evaluations for each of flow and VEGAS; those for VEGAS serve the training too. A "
+        "comparison of auto grows to 1% of the time that the events will take",
     )
 
 

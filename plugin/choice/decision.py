@@ -16,12 +16,18 @@ from plugin.choice.figures import Figures
 if TYPE_CHECKING:
     import rich.table
 
-__all__ = ["USUAL_GAIN", "Decision", "Goal", "decide", "decide_early", "load_decision"]
+__all__ = ["MOST_BLOCKS", "STAKE", "USUAL_GAIN", "Decision", "Goal", "decide", "decide_early", "load_decision"]
 
 Name = Literal["flow", "vegas"]
 
 USUAL_GAIN = 3.0
 """What a trained flow usually gains on VEGAS, in efficiency and in relative standard deviation."""
+
+STAKE = 0.01
+"""Share of the time to the goal that a comparison of flow and VEGAS may take."""
+
+MOST_BLOCKS = 10
+"""Largest number of points of a comparison, in points of the integration."""
 
 _ROUNDING = 1e-6  # a relative standard deviation below this is rounding, or nobody can gain from less
 
@@ -39,8 +45,8 @@ class Goal:
     events: int
     evaluations: int
 
-    def seconds(self, figures: Figures, reference: Figures) -> float:
-        """Expected CPU time [s] to reach the goal with a sampler.
+    def points(self, figures: Figures, reference: Figures) -> float:
+        """Expected evaluations to reach the goal with a sampler.
 
         The integral takes the evaluations to the variance that ``reference`` (VEGAS) reaches with the planned ones, the
         events their trials; the same points serve both.
@@ -48,8 +54,18 @@ class Goal:
         if figures.efficiency <= 0:
             return float("inf")
         needed = (max(figures.rsd, _ROUNDING) / max(reference.rsd, _ROUNDING)) ** 2
-        points = max(self.evaluations * needed, self.events / figures.efficiency)
-        return points * figures.seconds_per_point
+        return max(self.evaluations * needed, self.events / figures.efficiency)
+
+    def seconds(self, figures: Figures, reference: Figures) -> float:
+        """Expected CPU time [s] of these :meth:`points`."""
+        points = self.points(figures, reference)
+        return points * figures.seconds_per_point if points < float("inf") else points
+
+    def points_to_compare(self, vegas: Figures, flow: Figures) -> int:
+        """How many fresh points of each sampler a comparison is worth: together :data:`STAKE` of the time at stake."""
+        at_stake = min(self.seconds(vegas, vegas), self.seconds(flow, vegas))
+        points = STAKE * at_stake / max(vegas.seconds_per_point + flow.seconds_per_point, 1e-12)
+        return int(min(points, MOST_BLOCKS * self.evaluations))
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,42 @@ def choice_stage(state: State, pinned: str | None, early: Decision | None) -> De
     assert state.flow is not None
     assert state.figures_of_vegas is not None
     goal = Goal(card.events, card.integration.evaluations)
+    return _final(decide(*_compare(state, state.figures_of_vegas, goal, pinned), goal), card, pinned)
+
+
+def _compare(state: State, vegas: Figures, goal: Goal, pinned: str | None) -> tuple[Figures, Figures]:
+    """Figures of VEGAS and flow on fresh points, more of them where more is to be decided; sets ``fresh``.
+
+    Few points see nothing of a tail, and overestimate the efficiency, most of all that of a sampler whose tail is rare.
+    So the comparison grows with the time at stake: first to the points of the integration, with which the largest
+    weight is as the run itself will find it, then over several such blocks.
+    """
+    assert state.vegas is not None
+    assert state.flow is not None
     flow, state.fresh = state.figures(state.flow, "choice flow")
-    return _final(decide(state.figures_of_vegas, flow, goal), card, pinned)
+    if pinned or state.card.sampler != "auto":
+        return vegas, flow
+    block = goal.evaluations
+    of_vegas: list[Figures] = []
+    of_flow: list[Figures] = []
+    while True:
+        wanted = goal.points_to_compare(vegas, flow)
+        if of_vegas and wanted - flow.points < block:
+            return vegas, flow
+        if not of_vegas and wanted < 2 * flow.points:  # not worth the time
+            return vegas, flow
+        points, label = min(wanted, block), f"{flow.points} points before"
+        log.info("choice: compares with %d fresh points more of each, since much is at stake", points)
+        more, _ = state.figures(state.vegas, f"choice vegas, {label}", points)
+        mine, fresh = state.figures(state.flow, f"choice flow, {label}", points)
+        if points < block:
+            vegas, flow, state.fresh = more, mine, fresh
+            continue
+        if not of_vegas:
+            state.fresh = fresh
+        of_vegas.append(more)
+        of_flow.append(mine)
+        vegas, flow = Figures.mean_of(of_vegas), Figures.mean_of(of_flow)
 
 
 def training_config(card: Card) -> TrainingConfig:
@@ -149,8 +183,7 @@ def choice_of_given(state: State, pinned: str | None) -> Decision:
     vegas, _ = state.figures(state.vegas, "choice vegas")
     if state.flow is None:
         return Decision("vegas", "vegas", "the sampler file holds no flow", {}, {"vegas": vegas}, "pinned")
-    flow, _ = state.figures(state.flow, "choice flow")
-    return _final(decide(vegas, flow, goal), card, pinned)
+    return _final(decide(*_compare(state, vegas, goal, pinned), goal), card, pinned)
 
 
 def _final(measured: Decision, card: Card, pinned: str | None) -> Decision:

@@ -39,9 +39,10 @@ class State:
     workers: Workers | None = None
     context: Context | None = None
 
-    def figures(self, sampler: Sampler, purpose: str) -> tuple[Figures, Samples]:
-        """Fresh independent points, a fixed number for each sampler."""
-        return measured_figures(self.process, sampler, self.card.choice.evaluations, self.streams, purpose, self.guard)
+    def figures(self, sampler: Sampler, purpose: str, points: int | None = None) -> tuple[Figures, Samples]:
+        """Figures of merit on fresh independent points; as many as the card says unless told otherwise."""
+        points = points or self.card.choice.evaluations
+        return measured_figures(self.process, sampler, points, self.streams, purpose, self.guard)
 
     @property
     def threads(self) -> int:

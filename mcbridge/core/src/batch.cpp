@@ -16,6 +16,7 @@ namespace {
 constexpr std::ptrdiff_t PIECE = 1024;          // points of one piece of sampling or density
 constexpr std::ptrdiff_t GRADIENT_PIECE = 256;  // smallest piece of a gradient
 constexpr std::ptrdiff_t GRADIENT_PIECES = 8;   // largest number of partial sums of one channel
+constexpr std::ptrdiff_t WHOLE_TILES = 32;      // pieces end where tiles end: a tile has 32 points
 
 // Points sorted by channel: channel c owns positions [begin[c], begin[c + 1]).
 struct Groups {
@@ -157,9 +158,11 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
             std::fill_n(grad + c * P, P, T(0));
             continue;
         }
-        const std::ptrdiff_t parts = std::min(GRADIENT_PIECES, (end - begin + GRADIENT_PIECE - 1) / GRADIENT_PIECE);
-        for (std::ptrdiff_t k = 0; k < parts; ++k)
-            pieces.push_back({c, begin + (end - begin) * k / parts, begin + (end - begin) * (k + 1) / parts});
+        const std::ptrdiff_t parts = std::clamp<std::ptrdiff_t>((end - begin) / GRADIENT_PIECE, 1, GRADIENT_PIECES);
+        const auto cut = [&](std::ptrdiff_t k) {  // between full tiles
+            return k == parts ? end : begin + (end - begin) * k / parts / WHOLE_TILES * WHOLE_TILES;
+        };
+        for (std::ptrdiff_t k = 0; k < parts; ++k) pieces.push_back({c, cut(k), cut(k + 1)});
     }
     const auto starts_channel = [&](std::size_t k) { return k == 0 || pieces[k - 1].channel != pieces[k].channel; };
     const auto run = [&](std::size_t k, T* target) {

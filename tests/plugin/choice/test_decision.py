@@ -8,7 +8,16 @@ import pytest
 from rich.console import Console
 
 from mcbridge.errors import UserError
-from plugin.choice import Figures, Goal, decide, decide_early, figures_of_channels, load_decision
+from mcbridge.integrands import Evaluation
+from mcbridge.integrands.metered import Metered
+from mcbridge.integration import Guard
+from mcbridge.random import Streams
+from mcbridge.samplers import survey
+from plugin.card import Card
+from plugin.choice import Figures, Goal, decide, decide_early, figures_of_channels, load_decision, measured_figures
+from plugin.run.choose import choice_stage
+from plugin.run.progress import Progress
+from plugin.run.state import State
 
 
 def figures(efficiency, rsd, seconds=1e-6):
@@ -95,3 +104,71 @@ def test_where_vegas_has_no_variance_nothing_is_trained():
     assert decision is not None
     assert decision.seconds["vegas"] == pytest.approx(100.0)
     assert decide(figures(1.0, 0.0), figures(0.9, 0.01), Goal(0, 1000)).sampler == "vegas"
+
+
+def test_a_comparison_grows_with_the_time_that_it_decides():
+    goal = Goal(100_000, 200_000)
+    # 100,000 events at 10%: a million evaluations are left, of which flow and VEGAS may take 1% together.
+    assert goal.points_to_compare(figures(0.1, 1.0), figures(0.05, 1.0)) == 5000
+    # The cheaper of the two says what is at stake: ten million evaluations.
+    assert goal.points_to_compare(figures(0.001, 20.0), figures(0.01, 10.0)) == 50_000
+    # Its points are dear, those of VEGAS cost next to nothing.
+    assert goal.points_to_compare(figures(1e-6, 20.0, 1e-9), figures(0.01, 10.0, 1e-6)) == 99_900
+    # Without any event of either, everything is at stake.
+    assert goal.points_to_compare(figures(0.0, 30.0), figures(0.0, 10.0)) == 2_000_000
+
+
+def test_figures_of_parts_are_those_of_a_run_that_takes_its_largest_weight_from_one():
+    parts = [figures(0.01, 3.0), figures(0.03, 4.0)]
+    found = Figures.mean_of(parts)
+    assert found.points == 200_000
+    assert 1 / found.efficiency == pytest.approx((100 + 100 / 3) / 2)  # the mean number of trials
+    assert found.rsd == pytest.approx(np.sqrt((9 + 16) / 2))
+    assert found.error == pytest.approx(0.01 / np.sqrt(2))
+    weights = np.random.default_rng(8).exponential(2.0, (4, 50_000))
+    together = figures_of_channels([weights.ravel()], 1e-6)
+    mean = Figures.mean_of([figures_of_channels([part], 1e-6) for part in weights])
+    for name in ("mean", "error", "rsd", "kish"):
+        assert getattr(mean, name) == pytest.approx(getattr(together, name), rel=1e-3)
+
+
+class Spikes:
+    """The unit square, a hundred times as high at one point in 1,000: an efficiency of 1.1%."""
+
+    name, dim, channels, periodic, discrete = "spikes", 2, 1, (), ()
+
+    def __call__(self, u, channel):
+        return Evaluation(np.where(u[:, 0] * 5000 % 1 < 1e-3, 100.0, 1.0))
+
+
+def test_a_run_compares_with_more_points_where_events_are_dear(caplog):
+    card = Card.model_validate(
+        {
+            "events": 200_000,
+            "integration": {"evaluations": 20_000},
+            "choice": {"evaluations": 2000},
+            "survey": {"evaluations": 2000},
+        }
+    )
+    state = State(card, Metered(Spikes()), Streams(3), Guard(), Progress(quiet=True))
+    state.vegas = state.flow = survey(state.process, 2000, state.streams).sampler
+    state.figures_of_vegas, _ = state.figures(state.vegas, "choice vegas")
+    pinned = choice_stage(state, "flow", None)
+    assert pinned.figures["flow"].points == 2000  # nothing to decide
+    with caplog.at_level("INFO"):
+        decision = choice_stage(state, None, None)
+    assert "fresh points more" in caplog.text
+    for found in decision.figures.values():
+        # Both cost alike: 0.5% of 200,000 / 0.011 are 90,000 points each, four blocks of the integration.
+        assert found.points in (60_000, 80_000, 100_000)
+        assert found.efficiency == pytest.approx(0.011, rel=0.3)  # the grid of the survey is not quite flat
+    assert len(state.fresh) == 20_000
+
+
+def test_the_price_of_a_point_is_that_of_the_points_measured():
+    """Dear evaluations of an earlier stage do not make the points of a sampler dear that avoids them."""
+    process = Metered(Spikes())
+    process.cpu_seconds, process.evaluations = 1000.0, 1000
+    sampler = survey(Spikes(), 2000, Streams(1)).sampler
+    found, _ = measured_figures(process, sampler, 2000, Streams(1), "here", Guard())
+    assert found.seconds_per_point < 1e-2
