@@ -104,7 +104,7 @@ def test_a_worker_that_was_stopped_is_replaced(sampler_file, monkeypatch):
 
     monkeypatch.setattr(processes, "_GRACE", 0.0)
     workers = Processes(1)
-    context = Context(Make(), "slope", sampler_file, time_limit=1.0)
+    context = Context(Make(), "slope", sampler_file, time_limit=4.0)
     try:
         assert_same(result(workers, context), here())
         os.kill(workers.processes()[0], signal.SIGSTOP)
