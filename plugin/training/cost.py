@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 
-from mcbridge.core import FlowSpec
+import numpy as np
+
+from mcbridge.core import FlowSpec, gradient
 from mcbridge.errors import UserError
 from plugin.training.config import TrainingConfig
 
 __all__ = ["Budget", "estimate_training_seconds", "flow_spec", "least_evaluations", "split_budget"]
 
-# Calibrated on one core: CPU time of a gradient per point and parameter of the flow, of a density,
-# of the bookkeeping of a step, and of what happens once.
+# Calibrated on one core, see _slowness for others: CPU time of a gradient per point and parameter of the flow, of a
+# density, of the bookkeeping of a step, and of what happens once.
 _GRADIENT = 4.2e-11
 _DENSITY = 1.5e-11
 _SPLINE = 1.0e-8
@@ -97,11 +101,32 @@ def estimate_training_seconds(dim: int, points: int, config: TrainingConfig | No
     assert resolved.check_every is not None
     assert resolved.rounds is not None
     spec = flow_spec(dim, resolved)
-    splines = _SPLINE * spec.count * max(1, dim / 2)
-    per_gradient = _GRADIENT * spec.parameters + 2.0 * splines
-    per_density = _DENSITY * spec.parameters + splines
+    per_gradient, per_density = _calibrated(spec)
     steps = resolved.steps + resolved.fine_tuning_steps
     checks = steps / resolved.check_every * resolved.held_out * points
     densities = checks + (2 + resolved.rounds) * points + resolved.fine_tuning_steps * resolved.batch
     loading = 0.0 if "torch" in sys.modules else _IMPORT
-    return loading + _ONCE + steps * (_STEP + resolved.batch * per_gradient) + densities * per_density
+    total = loading + _ONCE + steps * (_STEP + resolved.batch * per_gradient) + densities * per_density
+    return total * _slowness(spec)
+
+
+def _calibrated(spec: FlowSpec) -> tuple[float, float]:
+    """CPU time of a gradient and of a density of one point, where this was calibrated [s]."""
+    splines = _SPLINE * spec.count * max(1, spec.dim / 2)
+    return _GRADIENT * spec.parameters + 2.0 * splines, _DENSITY * spec.parameters + splines
+
+
+@lru_cache(maxsize=8)
+def _slowness(spec: FlowSpec) -> float:
+    """How many times longer a gradient takes here than where the figures were calibrated; measured in milliseconds."""
+    points, fastest = 512, float("inf")
+    generator = np.random.default_rng(0)
+    parameters = generator.normal(0.0, 0.1, spec.parameters).astype(np.float32)
+    y = generator.random((points, spec.dim), dtype=np.float32)
+    context = generator.random((points, spec.context), dtype=np.float32) if spec.context else None
+    slope = np.full(points, 1.0 / points, dtype=np.float32)
+    for _ in range(4):
+        start = time.thread_time()
+        gradient(spec, parameters, y, slope, context)
+        fastest = min(fastest, time.thread_time() - start)
+    return fastest / points / _calibrated(spec)[0]
