@@ -130,7 +130,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed [1]")
     parser.add_argument("--mean-steps", type=int, default=4000, help="updates of the means alone [4000]")
     parser.add_argument("--steps", type=int, default=1500, help="updates of means and widths [1500]")
-    parser.add_argument("--trainings", type=int, default=4, help="trainings that are averaged over [4]")
+    parser.add_argument(
+        "--trainings", type=int, default=12, help="trainings that are averaged over; a third of them for the sizes [12]"
+    )
     parser.add_argument("--replicas", type=int, default=300, help="weight draws from which sigma is read [300]")
     parser.add_argument("--plots", metavar="DIR", help="draw densities, sigma and relative sigma as PNG files")
 
@@ -138,8 +140,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train the toys, print two tables, draw the figures."""
     names = arguments.toy or list(TOYS)
-    options = (arguments.seed, arguments.mean_steps, arguments.steps, arguments.replicas, arguments.trainings)
-    results = [train_toy(TOYS[name], arguments.events, *options) for name in names]
+    options = (arguments.seed, arguments.mean_steps, arguments.steps, arguments.replicas)
+    results = [train_toy(TOYS[name], arguments.events, *options, arguments.trainings) for name in names]
     rows: list[list[Any]] = []
     content: dict[str, Any] = {
         "settings": {"events": arguments.events, "mean_steps": arguments.mean_steps, "steps": arguments.steps}
@@ -168,7 +170,8 @@ def run(arguments: argparse.Namespace) -> None:
     columns += ["within 2 sigma", "errors in the fit", "CPU s"]
     print_table(f"Bayesian flow on {arguments.events} events", columns, rows)
     if not arguments.no_sizes:
-        sizes = [train_toy(TOYS["kicker"], events, *options) for events in SIZES]
+        trainings = max(1, arguments.trainings // 3)
+        sizes = [train_toy(TOYS["kicker"], events, *options, trainings) for events in SIZES]
         content["kicker_at_0.5"] = {str(found.events): found.sigma_at(0.5) for found in sizes}
         table: list[list[Any]] = []
         for found in sizes:

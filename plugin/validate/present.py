@@ -6,7 +6,8 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from plugin.report.tables import as_html, as_rich
-from plugin.validate.document import performance_table, table_of_tests
+from plugin.validate.agreement_sections import table_of_tests
+from plugin.validate.document import performance_table
 from plugin.validate.result import Validation
 
 __all__ = ["print_validation", "validation_html", "validation_rich"]
