@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", type=float, nargs=2, metavar=("PB", "ERROR"), help="with --pulls: of an earlier one, not anew"
     )
-    parser.add_argument("--auto", action="store_true", help="with --pulls: sampler auto")
+    parser.add_argument("--auto", action="store_true", help="sampler auto, in the table and with --pulls")
     parser.add_argument(
         "--cost", metavar="RUN", help="instead: what the sampler of a finished run folder costs a point"
     )
@@ -86,7 +86,7 @@ def _compare(arguments: argparse.Namespace, program: Installation, scratch: Path
     for case in arguments.case or CASES:
         found = content[case] = _case(case, arguments, program, scratch / case)
         own, flow = found["own"], found["flow"]
-        for label, side in (("Sherpa's own", own), ("flow", flow)):
+        for label, side in (("Sherpa's own", own), ("auto" if arguments.auto else "flow", flow)):
             rows.append(
                 [
                     case if side is own else "",
@@ -132,7 +132,7 @@ def _case(case: str, arguments: argparse.Namespace, program: Installation, folde
     card = card_of(case, arguments.itmin, folder)
     settings = Settings(
         events=arguments.events,
-        sampler="flow",
+        sampler="auto" if arguments.auto else "flow",
         evaluations=arguments.evaluations,
         integration=arguments.integration,
         replicas=0,
@@ -241,7 +241,7 @@ def _event_seconds(program: Installation, card: Path, overlay: dict[str, Any], f
 def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installation) -> dict[str, float]:
     generation = folder / "generation"
     overlay = yaml.safe_load((generation / "overlay.yaml").read_text(encoding="utf-8"))
-    overlay["BINNIS"].pop("ACCEPTED")
+    overlay["BINNIS"].pop("ACCEPTED", None)
     seconds = _event_seconds(program, folder / "Sherpa.yaml", overlay, generation, events)
     record = scan_events(generation / "events.lhe")
     results = {
@@ -250,9 +250,8 @@ def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installat
         )
         for process in summary["processes"]
     }
-    spread = sum(
-        process["flow"]["relative_std"] * process["flow"]["cross_section_pb"] for process in summary["processes"]
-    )
+    figures = [process[process["decision"]["sampler"]] for process in summary["processes"]]
+    spread = sum(found["relative_std"] * found["cross_section_pb"] for found in figures)
     calls = summary["matrix_element_calls"]
     return _side(
         results,

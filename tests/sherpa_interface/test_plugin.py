@@ -163,7 +163,7 @@ def with_fault(fault, path, channel, description, results):
 FAULTS = [
     ("missing", "cannot be read"),
     ("damaged", "damaged"),
-    ("truncated", "damaged|shorter|truncated"),
+    ("truncated", "is truncated"),
     ("dimension", "dimensions"),
     ("process", r"was made for 2_2__e-__e\+__mu-__mu\+, not for"),
     ("version", "was made with Sherpa 3.0.1"),
