@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--case", action="append", choices=CASES, help="only these processes (repeatable)")
     parser.add_argument("--events", type=int, default=20_000, help="unweighted events of each side [20000]")
     parser.add_argument("--evaluations", type=int, default=400_000, help="points of the training a process [400000]")
+    parser.add_argument("--choice", type=int, default=50_000, help="fresh points of each of the two mappings [50000]")
     parser.add_argument("--integration", type=int, default=500_000, help="points of the integration [500000]")
     parser.add_argument(
         "--itmin", type=int, default=MINIMUM, help="points of the first iteration of Sherpa's optimisation [5000]"
@@ -134,6 +135,7 @@ def _case(case: str, arguments: argparse.Namespace, program: Installation, folde
         events=arguments.events,
         sampler="auto" if arguments.auto else "flow",
         evaluations=arguments.evaluations,
+        choice=arguments.choice,
         integration=arguments.integration,
         replicas=0,
         quiet=True,

@@ -45,6 +45,7 @@ def pulls_of_chains(arguments: argparse.Namespace, program: Installation, scratc
             seed=seed,
             sampler="auto" if arguments.auto else "flow",
             evaluations=arguments.evaluations,
+            choice=arguments.choice,
             integration=arguments.integration,
             replicas=0,
             quiet=True,
