@@ -75,7 +75,7 @@ def run_card(
     loaded = load_sherpa_card(card)
     program = prefix if isinstance(prefix, Installation) else installation(prefix)
     files = absolute_paths(loaded.path)
-    folder = RunFolder(None if output is None else Path(output), loaded.path.stem)
+    folder = RunFolder(None if output is None else Path(output), loaded.path.stem, command="binnis sherpa run")
     begun = Checkpoint(loaded.path.stem, asdict(settings), program.sherpa.version, files)
     return _run(begun, folder, loaded.path, settings.quiet, program)
 

@@ -94,8 +94,10 @@ def test_a_finished_training_is_not_repeated(program, card, whole, tmp_path, mon
     the_same(resume_run(folder, program, quiet=True), whole)
 
 
-def test_what_is_wrong_with_a_folder(program, whole, tmp_path):
+def test_what_is_wrong_with_a_folder(program, card, whole, tmp_path):
     """Each in one sentence."""
+    with pytest.raises(UserError, match=r"exists already.*binnis sherpa run --resume"):
+        run_card(card, SETTINGS, whole.folder, program)
     with pytest.raises(UserError, match="there is no run folder"):
         resume_run(tmp_path / "none", program)
     with pytest.raises(UserError, match="is not the folder of an interrupted run"):
