@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.sherpa_pulls import CASES, MINIMUM, card_of, pulls_of_chains, pulls_of_run
 from benchmarks.sherpa_shapes import compare_shapes
 from benchmarks.table import print_table, store
 from mcbridge import core
@@ -32,19 +33,22 @@ from sherpa_interface.run import Settings, run_card
 
 __all__ = ["add_arguments", "run"]
 
-CARDS = Path(__file__).parents[1] / "examples" / "sherpa"
-CASES = ("ee_to_mumu_photon", "pp_to_ee", "pp_to_ee_jet", "ee_to_three_jets")
-_MINIMUM = 5000  # points of Sherpa's first iteration, its default
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--case", action="append", choices=CASES, help="only these processes (repeatable)")
     parser.add_argument("--events", type=int, default=20_000, help="unweighted events of each side [20000]")
     parser.add_argument("--evaluations", type=int, default=400_000, help="points of the training a process [400000]")
+    parser.add_argument("--choice", type=int, default=50_000, help="fresh points of each of the two mappings [50000]")
     parser.add_argument("--integration", type=int, default=500_000, help="points of the integration [500000]")
+    parser.add_argument(
+        "--itmin", type=int, default=MINIMUM, help="points of the first iteration of Sherpa's optimisation [5000]"
+    )
     parser.add_argument("--pulls", type=int, default=0, metavar="N", help="instead: N seeds of the first case, flow")
-    parser.add_argument("--auto", action="store_true", help="with --pulls: sampler auto")
+    parser.add_argument(
+        "--reference", type=float, nargs=2, metavar=("PB", "ERROR"), help="with --pulls: of an earlier one, not anew"
+    )
+    parser.add_argument("--auto", action="store_true", help="sampler auto, in the table and with --pulls")
     parser.add_argument(
         "--cost", metavar="RUN", help="instead: what the sampler of a finished run folder costs a point"
     )
@@ -62,9 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.cost:
             _cost(arguments, program, scratch)
         elif arguments.pulls and arguments.sampler_of:
-            _pulls_of_run(arguments, program, scratch)
+            pulls_of_run(arguments, program, scratch)
         elif arguments.pulls:
-            _pulls(arguments, program, scratch)
+            pulls_of_chains(arguments, program, scratch)
         else:
             _compare(arguments, program, scratch)
     finally:
@@ -83,7 +87,7 @@ def _compare(arguments: argparse.Namespace, program: Installation, scratch: Path
     for case in arguments.case or CASES:
         found = content[case] = _case(case, arguments, program, scratch / case)
         own, flow = found["own"], found["flow"]
-        for label, side in (("Sherpa's own", own), ("flow", flow)):
+        for label, side in (("Sherpa's own", own), ("auto" if arguments.auto else "flow", flow)):
             rows.append(
                 [
                     case if side is own else "",
@@ -126,18 +130,20 @@ _RATIOS = ("rsd", "efficiency", "calls_per_event", "seconds_per_event")
 
 def _case(case: str, arguments: argparse.Namespace, program: Installation, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True)
-    card = CARDS / f"{case}.yaml"
+    card = card_of(case, arguments.itmin, folder)
     settings = Settings(
         events=arguments.events,
-        sampler="flow",
+        sampler="auto" if arguments.auto else "flow",
         evaluations=arguments.evaluations,
+        choice=arguments.choice,
         integration=arguments.integration,
         replicas=0,
         quiet=True,
     )
     result = run_card(card, settings, folder / "flow", program)
     calls = result.summary["matrix_element_calls"]
-    own = _own(card, arguments.events, calls, len(result.processes), program, folder / "own")
+    factor = (calls["optimisation"] + calls["training"]) / (calls["optimisation"] / len(result.processes))
+    own = _own(card, arguments.events, round(arguments.itmin * factor), program, folder / "own")
     flow = _flow(result.summary, result.folder, arguments.events, program)
     return {
         "own": own,
@@ -179,18 +185,15 @@ def _side(
     }
 
 
-def _own(
-    card: Path, events: int, calls: dict[str, float], processes: int, program: Installation, folder: Path
-) -> dict[str, float]:
+def _own(card: Path, events: int, itmin: int, program: Installation, folder: Path) -> dict[str, float]:
     """Sherpa without the plug-in, its optimisation enlarged to all points that the flow's side took before the events.
 
     A group of processes is optimised as one, with the points that each partonic channel takes on the flow's side.
     """
     folder.mkdir()
-    factor = (calls["optimisation"] + calls["training"]) / (calls["optimisation"] / processes)
     overlay = {
         "IB_WHBINS": 1000,
-        "PSI": {"ITMIN": round(_MINIMUM * factor)},
+        "PSI": {"ITMIN": itmin},
         "EVENTS": 0,
         "INTEGRATOR": ["Default"],
         "RESULT_DIRECTORY": "Results",
@@ -240,7 +243,7 @@ def _event_seconds(program: Installation, card: Path, overlay: dict[str, Any], f
 def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installation) -> dict[str, float]:
     generation = folder / "generation"
     overlay = yaml.safe_load((generation / "overlay.yaml").read_text(encoding="utf-8"))
-    overlay["BINNIS"].pop("ACCEPTED")
+    overlay["BINNIS"].pop("ACCEPTED", None)
     seconds = _event_seconds(program, folder / "Sherpa.yaml", overlay, generation, events)
     record = scan_events(generation / "events.lhe")
     results = {
@@ -249,9 +252,8 @@ def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installat
         )
         for process in summary["processes"]
     }
-    spread = sum(
-        process["flow"]["relative_std"] * process["flow"]["cross_section_pb"] for process in summary["processes"]
-    )
+    figures = [process[process["decision"]["sampler"]] for process in summary["processes"]]
+    spread = sum(found["relative_std"] * found["cross_section_pb"] for found in figures)
     calls = summary["matrix_element_calls"]
     return _side(
         results,
@@ -289,76 +291,3 @@ def _cost(arguments: argparse.Namespace, program: Installation, scratch: Path) -
     row = [folder.name, points, micro["without"], micro["with"], micro["with"] - micro["without"]]
     print_table("CPU time of a point in Sherpa [us]", ["run", "points", "without", "with sampler", "sampler"], [row])
     store(arguments.json, {"points": points, "seconds": seconds, "microseconds_per_point": micro})
-
-
-def _pulls(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
-    """Pulls of many seeds against a reference of high statistics from uniform points in Sherpa's own mapping."""
-    case = (arguments.case or CASES)[0]
-    card = CARDS / f"{case}.yaml"
-    pulls, chosen = [], []
-    reference = (0.0, 0.0)
-    for seed in range(1, arguments.pulls + 1):
-        settings = Settings(
-            events=arguments.events,
-            seed=seed,
-            sampler="auto" if arguments.auto else "flow",
-            evaluations=arguments.evaluations,
-            integration=arguments.integration,
-            replicas=0,
-            quiet=True,
-        )
-        result = run_card(card, settings, scratch / f"{case}_{seed}", program)
-        if seed == 1:
-            base = scratch / f"{case}_{seed}" / "optimisation" / "Results.zip"
-            reference = _reference(card, base, program)
-            print(f"reference {reference[0]:.6g} +- {reference[1]:.2g} pb", file=sys.stderr, flush=True)
-        value, error = result.summary["cross_section_pb"], result.summary["cross_section_error_pb"]
-        pulls.append((value - reference[0]) / np.hypot(error, reference[1]))
-        chosen.append(result.summary["sampler"])
-        print(f"seed {seed}: {value:.6g} +- {error:.2g} pb, pull {pulls[-1]:+.2f}", file=sys.stderr, flush=True)
-    _print_pulls(arguments, case, reference, pulls, chosen)
-
-
-def _pulls_of_run(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
-    """Pulls of integrations by many seeds of Sherpa, all with the sampler of one run."""
-    folder = Path(arguments.sampler_of).resolve()
-    overlay = yaml.safe_load((folder / "generation" / "overlay.yaml").read_text(encoding="utf-8"))
-    reference = _reference(folder / "Sherpa.yaml", folder / "optimisation" / "Results.zip", program)
-    print(f"reference {reference[0]:.6g} +- {reference[1]:.2g} pb", file=sys.stderr, flush=True)
-    overlay["BINNIS"].pop("ACCEPTED", None)
-    overlay["PSI"]["ITMIN"] = max(1000, arguments.integration // 5)
-    pulls = []
-    for seed in range(1, arguments.pulls + 1):
-        place = scratch / f"seed_{seed}"
-        place.mkdir()
-        settings = {**overlay, "EVENTS": 0, "EVENT_OUTPUT": "None", "RANDOM_SEED": 1000 + seed}
-        (result,) = cross_sections(run_sherpa(program, folder / "Sherpa.yaml", settings, place)).values()
-        pulls.append((result.value - reference[0]) / np.hypot(result.error, reference[1]))
-        print(f"seed {seed}: {result.value:.6g} +- {result.error:.2g} pb, pull {pulls[-1]:+.2f}", file=sys.stderr)
-    _print_pulls(arguments, folder.name, reference, pulls, ["the run's sampler"])
-
-
-def _print_pulls(
-    arguments: argparse.Namespace, name: str, reference: tuple[float, float], pulls: list[float], chosen: list[str]
-) -> None:
-    mean, width = float(np.mean(pulls)), float(np.std(pulls, ddof=1))
-    print_table(
-        f"{name}: pulls against {reference[0]:.6g} +- {reference[1]:.2g} pb",
-        ["seeds", "mean", "width", "largest", "chosen"],
-        [[len(pulls), mean, width, float(np.max(np.abs(pulls))), ", ".join(sorted(set(chosen)))]],
-    )
-    store(arguments.json, {"case": name, "pulls": pulls, "reference": reference, "chosen": chosen})
-
-
-def _reference(card: Path, base: Path, program: Installation, points: int = 4_000_000) -> tuple[float, float]:
-    """Cross section of a card with a single process and its error [pb], from uniform points."""
-    total, squares = 0.0, 0.0
-    chunk = 100_000
-    with SherpaIntegrand(card, base, program) as integrand:
-        for number in range(points // chunk):
-            u = Streams(99).generator("reference", chunk=number).random((chunk, integrand.dim))
-            weight = integrand(u).weight
-            total += float(np.sum(weight))
-            squares += float(np.sum(weight**2))
-    mean = total / points
-    return mean, float(np.sqrt((squares / points - mean**2) / points))

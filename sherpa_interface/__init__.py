@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sherpa_interface.integrand import SherpaAmplitude, SherpaIntegrand
-    from sherpa_interface.run import Settings, run_card
+    from sherpa_interface.run import Settings, resume_run, run_card
 
-__all__ = ["Settings", "SherpaAmplitude", "SherpaIntegrand", "run_card"]
+__all__ = ["Settings", "SherpaAmplitude", "SherpaIntegrand", "resume_run", "run_card"]
 
-_LAZY = {"SherpaAmplitude": "integrand", "SherpaIntegrand": "integrand", "Settings": "run", "run_card": "run"}
+_LAZY = {
+    "SherpaAmplitude": "integrand",
+    "SherpaIntegrand": "integrand",
+    "Settings": "run",
+    "resume_run": "run",
+    "run_card": "run",
+}
 
 
 def __getattr__(name: str) -> Any:

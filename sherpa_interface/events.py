@@ -25,7 +25,7 @@ from sherpa_interface.training import Trained
 from sherpa_interface.uncertainties import Uncertainty, learn_replicas
 
 if TYPE_CHECKING:
-    from sherpa_interface.run import State
+    from sherpa_interface.state import State
 
 __all__ = ["EventRecord", "finish_events", "scan_events"]
 
@@ -151,7 +151,6 @@ def finish_events(state: State, trained: list[Trained], results: dict[str, Cross
     with atomic(state.folder / "events.lhe.gz") as temporary, OutputStream(temporary, True) as out:
         for part in _annotated(source, ratios, state.settings.replicas, (total, error), record):
             out.write(part)
-    source.unlink()
     record.uncertainties = {
         name: {
             "replicas": 0 if ratios is None or found.sampler is None else state.settings.replicas,

@@ -14,6 +14,7 @@ import yaml
 from mcbridge.errors import UserError
 from mcbridge.files import write_text
 from sherpa_interface.locate import Sherpa
+from sherpa_interface.paths import absolute_paths
 
 __all__ = ["Installation", "dump_settings", "error_in_log", "run_sherpa"]
 
@@ -75,7 +76,8 @@ def run_sherpa(
     Arguments:
         installation: program and plug-in.
         card: the user's run card, left as it is.
-        overlay: settings that take precedence; written to ``overlay.yaml`` in the folder.
+        overlay: settings that take precedence; written to ``overlay.yaml`` in the folder, with the card's own files
+            by absolute paths.
         folder: where Sherpa runs; its output goes to ``sherpa.log`` there.
         on_line: called with every line of the output.
 
@@ -86,7 +88,7 @@ def run_sherpa(
         UserError: Sherpa ended with an error.
     """
     extra = folder / "overlay.yaml"
-    write_text(extra, dump_settings(overlay))
+    write_text(extra, dump_settings({**absolute_paths(card), **overlay}))
     path = folder / "sherpa.log"
     lines = []
     with (

@@ -6,12 +6,9 @@ optimisation (recording) -> training and choice for every process -> sampler fil
 from __future__ import annotations
 
 import logging
-import resource
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +16,23 @@ from mcbridge.errors import UserError
 from mcbridge.random import Streams
 from plugin.report.run import report_beside
 from plugin.run.folder import RunFolder
-from plugin.run.progress import Progress, training_note
-from sherpa_interface.card import Process, SherpaCard, binnis_block, load_sherpa_card, partonic_processes
-from sherpa_interface.colours import cheaper_colours
+from plugin.run.progress import Progress
+from sherpa_interface.card import load_sherpa_card
+from sherpa_interface.checkpoints import Checkpoint, results_from_json, results_to_json
 from sherpa_interface.events import EventRecord, finish_events
-from sherpa_interface.integrand import SherpaIntegrand, installation
-from sherpa_interface.output import CrossSection, cross_sections
-from sherpa_interface.points import read_points
-from sherpa_interface.process import Installation, run_sherpa
+from sherpa_interface.integrand import installation
+from sherpa_interface.output import CrossSection
+from sherpa_interface.paths import absolute_paths
+from sherpa_interface.process import Installation
 from sherpa_interface.sampler_file import write_samplers
-from sherpa_interface.server import Server
+from sherpa_interface.stages import find_processes, generate, optimise, train
+from sherpa_interface.state import Settings, State
 from sherpa_interface.summary import summary
-from sherpa_interface.training import Choice, Trained, train_process
+from sherpa_interface.training import Choice, Trained
 
-__all__ = ["Settings", "SherpaRunResult", "run_card"]
+__all__ = ["Settings", "SherpaRunResult", "resume_run", "run_card"]
 
 log = logging.getLogger("plugin.sherpa")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user asked for on the command line.
-
-    Attributes:
-        events: unweighted events; None takes ``EVENTS`` of the card.
-        seed: of Sherpa and of the training.
-        sampler: ``auto``, ``flow`` or ``vegas``; None takes ``BINNIS: {SAMPLER: ...}`` of the card.
-        evaluations: of the integrand for the training of each process.
-        choice: fresh points for each of flow and Sherpa's own mapping.
-        integration: points of the integration with the trained sampler, for each process.
-        split: whether groups of processes are divided into partonic channels, each with its own sampler.
-        replicas: draws of the Bayesian flow; 0 for events without uncertainties.
-        threads: of the flow kernel.
-        quiet: no progress bars.
-    """
-
-    events: int | None = None
-    seed: int = 1
-    sampler: Choice | None = None
-    evaluations: int = 400_000
-    choice: int = 50_000
-    integration: int = 500_000
-    split: bool = True
-    replicas: int = 32
-    threads: int = 1
-    quiet: bool = False
 
 
 @dataclass
@@ -83,36 +52,6 @@ class SherpaRunResult:
     own: dict[str, CrossSection]
     processes: list[Trained]
     summary: dict[str, Any]
-
-
-@dataclass
-class State:
-    """What the stages hand on."""
-
-    card: SherpaCard
-    settings: Settings
-    program: Installation
-    folder: Path
-    progress: Progress
-    streams: Streams
-    mode: Choice = "auto"
-    events: int = 0
-    overlay: dict[str, Any] = field(default_factory=dict)
-    processes: list[Process] = field(default_factory=list)
-    notes: dict[str, Any] = field(default_factory=dict)
-    cpu: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure the CPU time of a stage, that of its Sherpa processes included."""
-        start = _cpu()
-        yield
-        self.cpu[name] = self.cpu.get(name, 0.0) + _cpu() - start
-
-
-def _cpu() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def run_card(
@@ -135,9 +74,43 @@ def run_card(
     settings = settings or Settings()
     loaded = load_sherpa_card(card)
     program = prefix if isinstance(prefix, Installation) else installation(prefix)
-    folder = RunFolder(None if output is None else Path(output), loaded.path.stem)
+    files = absolute_paths(loaded.path)
+    folder = RunFolder(None if output is None else Path(output), loaded.path.stem, command="binnis sherpa run")
+    begun = Checkpoint(loaded.path.stem, asdict(settings), program.sherpa.version, files)
+    return _run(begun, folder, loaded.path, settings.quiet, program)
+
+
+def resume_run(
+    folder: str | Path, prefix: str | Path | Installation | None = None, quiet: bool = False
+) -> SherpaRunResult:
+    """Go on with an interrupted run: finished stages and finished trainings are not repeated.
+
+    Arguments:
+        folder: of the run, which ends with the same sampler and the same events as without the interruption.
+        prefix: of Sherpa, or an installation.
+        quiet: no progress bars.
+
+    Raises:
+        UserError: as :func:`run_card`; or the folder is none of an interrupted run.
+    """
+    path = Path(folder)
+    begun = Checkpoint.load(path)
+    program = prefix if isinstance(prefix, Installation) else installation(prefix)
+    if program.sherpa.version != begun.sherpa:
+        raise UserError(f"the run in {path} was begun with Sherpa {begun.sherpa}, this is {program.sherpa.version}")
+    return _run(begun, RunFolder(path, begun.card, resume=True), None, quiet, program)
+
+
+def _run(
+    begun: Checkpoint, folder: RunFolder, card: Path | None, quiet: bool, program: Installation
+) -> SherpaRunResult:
+    """All stages that are not done; ``card`` is copied into the folder of a new run."""
+    settings = begun.run_settings(quiet)
     try:
         with Progress(settings.quiet) as progress:
+            if card is not None:
+                shutil.copy(card, folder.path / "Sherpa.yaml")
+            loaded = load_sherpa_card(folder.path / "Sherpa.yaml")
             state = State(
                 loaded,
                 settings,
@@ -145,19 +118,25 @@ def run_card(
                 folder.path.resolve(),
                 progress,
                 Streams(settings.seed),
+                name=begun.card,
                 mode=settings.sampler or _choice(loaded.sampler),
                 events=loaded.events if settings.events is None else settings.events,
+                overlay=dict(begun.files),
+                cpu=begun.cpu,
             )
-            shutil.copy(loaded.path, folder.path / "Sherpa.yaml")
-            result = _stages(state, folder)
+            result = _stages(state, folder, begun)
     except BaseException as error:
         log.error("the run ended early: %s", error)
+        if begun.has_training:
+            log.error("binnis sherpa run --resume %s goes on", folder.path)
+            print(f"binnis sherpa run --resume {folder.path} goes on with this run", file=sys.stderr)
         if isinstance(error, UserError):
-            error = UserError(_keep_log(str(error), folder))
-            folder.abandon()
+            error = UserError(_keep_log(str(error), folder, begun.has_training))
+            folder.abandon(keep=begun.has_training)
             raise error from None
-        folder.abandon()
+        folder.abandon(keep=begun.has_training)
         raise
+    folder.clean()
     folder.close()
     return result
 
@@ -166,168 +145,49 @@ def _choice(name: str) -> Choice:
     return "flow" if name == "flow" else "vegas" if name == "vegas" else "auto"
 
 
-def _keep_log(sentence: str, folder: RunFolder) -> str:
+def _keep_log(sentence: str, folder: RunFolder, kept: bool) -> str:
     """Where the folder of a failed run is going to be removed, keep Sherpa's log beside it."""
-    if (folder.path / "sampler.mcb").exists():
+    if kept:
         return sentence
     for path in folder.path.resolve().glob("*/sherpa.log"):
         if str(path) in sentence:
-            kept = folder.path.with_name(f"{folder.path.name}.sherpa.log")
-            shutil.copy(path, kept)
-            return sentence.replace(str(path), str(kept))
+            copy = folder.path.with_name(f"{folder.path.name}.sherpa.log")
+            shutil.copy(path, copy)
+            return sentence.replace(str(path), str(copy))
     return sentence
 
 
-def _stages(state: State, folder: RunFolder) -> SherpaRunResult:
-    with state.stage("processes"):
-        _find_processes(state)
-    with state.stage("optimisation"):
-        own, trials = _optimise(state)
-    with state.stage("training"):
-        trained = _train(state, own)
+def _stages(state: State, folder: RunFolder, begun: Checkpoint) -> SherpaRunResult:
+    def done(stage: str, content: Any) -> None:
+        begun.stages[stage] = content
+        begun.save(state.folder)
+
+    begun.save(state.folder)
+    if "processes" in begun.stages:
+        state.recall(begun.stages["processes"])
+    else:
+        with state.stage("processes"):
+            find_processes(state)
+        done("processes", state.found())
+    if "optimisation" not in begun.stages:
+        with state.stage("optimisation"):
+            own, trials = optimise(state)
+        done("optimisation", {"own": results_to_json(own), "trials": trials})
+    own = results_from_json(begun.stages["optimisation"]["own"])
+    trained = train(state, own, begun)
+    for path in (state.folder / "optimisation").glob("points.*.points"):
+        path.unlink()  # they are among the points of the trainings
     write_samplers(folder.path / "sampler.mcb", trained, {"seed": state.settings.seed, **state.notes})
     folder.write("decision.json", {process.name: process.decision.as_json() for process in trained})
-    with state.stage("generation"):
-        results = _generate(state, trained, own)
+    if "generation" not in begun.stages:
+        with state.stage("generation"):
+            results = generate(state, trained, own)
+        done("generation", results_to_json(results))
+    results = results_from_json(begun.stages["generation"])
     with state.stage("events"):
         record = finish_events(state, trained, results) if state.events else EventRecord()
-    content = summary(state, trained, own, results, record, trials)
+    content = summary(state, trained, own, results, record, begun.stages["optimisation"]["trials"])
     folder.write("summary.json", content)
+    (state.folder / "generation" / "events.lhe").unlink(missing_ok=True)  # events.lhe.gz has all of it
     report_beside(folder.path)
     return SherpaRunResult(folder.path, results, own, trained, content)
-
-
-def _find_processes(state: State) -> None:
-    """The partonic channels of the card, and whether colours are summed or sampled."""
-    descriptions = []
-    for process in state.card.processes:
-        with Server(state.program, state.card.path, {"PROCESSES": [process]}) as server:
-            description = server.description
-        descriptions.append(description)
-        if description["subprocesses"] and state.settings.split:
-            state.processes += partonic_processes(process, description["subprocesses"], description["incoming"])
-        else:
-            state.processes.append(process)
-    sampled = any(description["colours"] == "sampled" for description in descriptions)
-    if sampled and "COLOR_SCHEME" not in state.card.settings:
-        overlay, note = cheaper_colours(state.program, state.card.path, state.card.processes, state.streams)
-        state.overlay.update(overlay)
-        state.notes["colours"] = note
-        log.info("colours: %s", note)
-    log.info("processes: %s", ", ".join(next(iter(process)) for process in state.processes))
-
-
-def _overlay(state: State, **binnis: Any) -> dict[str, Any]:
-    return {
-        # Sherpa's own 0.1 decades a bin hide up to a quarter of the efficiency.
-        "IB_WHBINS": state.card.settings.get("IB_WHBINS", 1000),
-        **state.overlay,
-        "PROCESSES": state.processes,
-        "SHERPA_LDADD": "SherpaBinnis",
-        "INTEGRATOR": ["Binnis"],
-        "BINNIS": binnis_block(**binnis),
-        "RANDOM_SEED": state.settings.seed,
-    }
-
-
-def _optimise(state: State) -> tuple[dict[str, CrossSection], int]:
-    """Sherpa's own optimisation and integration, untouched; the points after the optimisation are recorded."""
-    folder = state.folder / "optimisation"
-    folder.mkdir()
-    overlay = {
-        **_overlay(state, SAMPLER="auto", RECORD="points"),
-        "EVENTS": 0,
-        "EVENT_OUTPUT": "None",
-        "RESULT_DIRECTORY": "Results",
-    }
-    bar = state.progress.counter("Sherpa optimises", len(state.processes))
-    done = 0
-
-    def watch(line: str) -> None:
-        nonlocal done
-        if cross_sections(line):
-            done += 1
-            bar(done, len(state.processes))
-
-    text = run_sherpa(state.program, state.card.path, overlay, folder, watch)
-    found = cross_sections(text)
-    if not found:
-        raise UserError(f"Sherpa reported no cross section (its log: {folder / 'sherpa.log'})")
-    for result in found.values():
-        log.info("Sherpa's own: %s %.6g +- %.2g pb", result.name, result.value, result.error)
-    return found, sum(result.points for result in found.values())
-
-
-def _train(state: State, own: dict[str, CrossSection]) -> list[Trained]:
-    total = sum(abs(result.value) for result in own.values())
-    trained = []
-    base = state.folder / "optimisation" / "Results.zip"
-    for number, process in enumerate(state.processes):
-        overlay = {**state.overlay, "PROCESSES": [process]}
-        with SherpaIntegrand(
-            state.card.path, base, state.program, overlay, workers=max(1, state.settings.threads)
-        ) as integrand:
-            result = own.get(integrand.name)
-            if result is None:
-                raise UserError(f"Sherpa did not integrate {integrand.name}")
-            if result.value == 0.0:
-                raise UserError(f"the cross section of {integrand.name} is 0; take the process out of the card")
-            recorded = read_points(state.folder / "optimisation" / f"points.{integrand.name}.points", integrand.dim)
-            share = abs(result.value) / total
-            trained.append(
-                train_process(
-                    integrand,
-                    recorded if len(recorded) else None,
-                    state.mode,
-                    round(state.events * share),
-                    state.settings.evaluations,
-                    state.settings.choice,
-                    state.settings.integration,
-                    Streams(state.settings.seed + 1000 * number),
-                    state.settings.threads,
-                    state.folder / f"training.{integrand.name}.safetensors",
-                    state.progress.status(f"Training {number + 1}", "step", "steps", training_note),
-                )
-            )
-        (state.folder / f"training.{integrand.name}.safetensors").unlink(missing_ok=True)
-        recorded_file = state.folder / "optimisation" / f"points.{integrand.name}.points"
-        recorded_file.unlink(missing_ok=True)  # the points are in memory as long as they are needed
-    return trained
-
-
-def _generate(state: State, trained: list[Trained], own: dict[str, CrossSection]) -> dict[str, CrossSection]:
-    """Integration and events with the chosen samplers; with Sherpa's own mapping everywhere, its results go on."""
-    folder = state.folder / "generation"
-    folder.mkdir()
-    optimised = state.folder / "optimisation" / "Results.zip"
-    flow = any(process.decision.sampler == "flow" for process in trained)
-    settings = state.card.settings
-    common = {
-        "EVENTS": state.events,
-        "EVENT_GENERATION_MODE": settings.get("EVENT_GENERATION_MODE", "Unweighted"),
-        "EVENT_OUTPUT": "LHEF[events]" if state.events else "None",
-        "RESULT_DIRECTORY": "Results",
-        "RANDOM_SEED": state.settings.seed + 1,
-    }
-    if flow:
-        overlay = {
-            **_overlay(
-                state, SAMPLER="flow", FILE=str(state.folder / "sampler.mcb"), BASE=str(optimised), ACCEPTED="accepted"
-            ),
-            **common,
-            # One iteration fixes nothing any more: the map is frozen. The weight histogram begins with the second.
-            "PSI": {"NPOWER": 0, "NOPT": 1, "MAXOPT": 4, "ITMIN": max(1000, state.settings.integration // 5)},
-        }
-    else:
-        shutil.copy(optimised, folder / "Results.zip")
-        overlay = {**_overlay(state, SAMPLER="vegas"), **common}
-    bar = state.progress.counter("Sherpa generates", max(state.events, 1))
-
-    def watch(line: str) -> None:
-        for part in line.split("\r"):
-            words = part.split()
-            if len(words) > 2 and "Event" in words and words[words.index("Event") + 1].isdigit():
-                bar(int(words[words.index("Event") + 1]), max(state.events, 1))
-
-    text = run_sherpa(state.program, state.card.path, overlay, folder, watch)
-    return cross_sections(text) if flow else own

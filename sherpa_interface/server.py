@@ -17,6 +17,7 @@ import numpy as np
 from mcbridge.errors import AmplitudeError
 from mcbridge.integrands.protocol import Array
 from sherpa_interface.card import binnis_block
+from sherpa_interface.paths import absolute_paths, plugin_libraries
 from sherpa_interface.process import Installation, dump_settings, error_in_log
 
 __all__ = ["Server"]
@@ -57,8 +58,9 @@ class Server:
         place = "None" if base is None else str(base.resolve())
         extra = self.folder / "overlay.yaml"
         content = {
+            **absolute_paths(card),
             **overlay,
-            "SHERPA_LDADD": "SherpaBinnis",
+            "SHERPA_LDADD": plugin_libraries(card),
             "INTEGRATOR": ["Binnis"],
             "GENERATE_RESULT_DIRECTORY": False,
             "EVENT_OUTPUT": "None",

@@ -11,7 +11,7 @@ from sherpa_interface.output import CrossSection
 from sherpa_interface.training import Trained, figures_json
 
 if TYPE_CHECKING:
-    from sherpa_interface.run import State
+    from sherpa_interface.state import State
 
 __all__ = ["summary"]
 
@@ -29,7 +29,7 @@ def summary(
     flows = [process.name for process in trained if process.decision.sampler == "flow"]
     generation = sum(result.points for result in results.values()) if flows else 0
     return {
-        "process": state.card.path.stem,
+        "process": state.name,
         "mode": "exact",
         "cross_section_pb": value,
         "cross_section_error_pb": error,

@@ -23,7 +23,7 @@ __all__ = ["Trained", "own_mapping", "sherpa_training_config", "train_process"]
 
 log = logging.getLogger("plugin.sherpa")
 
-_MIXTURES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+_MIXTURES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 Choice = Literal["auto", "flow", "vegas"]
 
@@ -64,7 +64,10 @@ def own_mapping(integrand: SherpaIntegrand) -> Sampler:
 
 
 def sherpa_training_config(points: int, threads: int = 1) -> TrainingConfig:
-    """Settings for Sherpa's integrands: cheap points, tails that its multi-channel keeps in check.
+    """Settings for Sherpa's integrands: those of the training itself, with larger flows and more fine-tuning.
+
+    Sherpa's integrands are cheap and its multi-channel keeps their tails in check, so that what is left is narrow
+    structure over many points.
 
     Arguments:
         points: all points that the training will see.
@@ -72,17 +75,11 @@ def sherpa_training_config(points: int, threads: int = 1) -> TrainingConfig:
     """
     many = points >= 300_000
     return TrainingConfig(
-        hidden=64 if many else 32,
-        bins=16 if many else 10,
-        batch=1024 if many else 512,
-        steps=int(min(4000, 1000 + points // 200)),
-        fine_tuning_steps=int(min(4000, 500 + points // 200)),
-        # Sherpa's own mapping keeps the weights within bounds, so that they can be trained on at their largest.
-        fine_tuning_loss="third_moment",
-        fine_tuning_learning_rate=1e-3,
-        fine_tuning_eps=0.2,
-        training_eps=0.2,
-        eps_candidates=(0.02, 0.05, 0.1, 0.2, 0.3, 0.4),
+        hidden=48 if many else 32,
+        bins=12 if many else 10,
+        batch=512,
+        fine_tuning_steps=int(min(3000, 600 + points // 100)),
+        eps_candidates=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4),
         threads=threads,
     )
 

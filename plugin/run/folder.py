@@ -36,18 +36,21 @@ class RunFolder:
         name: name of the process.
         resume: the folder is that of an earlier run and exists.
         lines: whether ``run.jsonl`` is written beside ``run.log``.
+        command: what resumes such a run, for sentences to the user.
 
     Raises:
         UserError: the folder exists (or, to be resumed, does not), cannot be made, or is in use by another run.
     """
 
-    def __init__(self, path: Path | None, name: str, resume: bool = False, lines: bool = False) -> None:
+    def __init__(
+        self, path: Path | None, name: str, resume: bool = False, lines: bool = False, command: str = "binnis run"
+    ) -> None:
         try:
             if resume:
                 assert path is not None  # a folder to resume is named
                 self.path = path
             else:
-                self.path = self._numbered(name) if path is None else self._given(path)
+                self.path = self._numbered(name) if path is None else self._given(path, command)
             self._lock = _locked(self.path)
             if resume:
                 self._remove_unfinished()
@@ -72,10 +75,10 @@ class RunFolder:
         return [logging.getLogger(name) for name in ("mcbridge", "plugin")]
 
     @staticmethod
-    def _given(path: Path) -> Path:
+    def _given(path: Path, command: str) -> Path:
         if path.exists():
             raise UserError(
-                f"--output: {path} exists already; name a new folder, or remove this one first (binnis run --resume"
+                f"--output: {path} exists already; name a new folder, or remove this one first ({command} --resume"
                 f" {path} goes on with an interrupted run)"
             )
         path.mkdir(parents=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mcbridge.errors import UserError
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -62,7 +64,10 @@ def build(
 
 @app.command("run")
 def run(
-    card: Annotated[Path, typer.Argument(metavar="CARD", help="Sherpa's run card (Sherpa.yaml); it is not changed.")],
+    context: typer.Context,
+    card: Annotated[
+        Path | None, typer.Argument(metavar="[CARD]", help="Sherpa's run card (Sherpa.yaml); it is not changed.")
+    ] = None,
     events: Annotated[
         int | None, typer.Option("--events", "-n", min=0, metavar="N", help="Unweighted events \\[EVENTS of the card].")
     ] = None,
@@ -91,6 +96,10 @@ def run(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to make \\[runs/CARD_NN].")
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="DIR", help="Go on with the interrupted run in this folder; takes no card."),
+    ] = None,
     prefix: Prefix = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
@@ -100,8 +109,16 @@ def run(
     saves CPU time. Leaves `events.lhe.gz`, `summary.json`, `sampler.mcb`, `decision.json` and `run.log` in the run
     folder, beside what Sherpa itself wrote in `optimisation/` and `generation/`.
 
-    Example: `binnis sherpa run examples/sherpa/ee_to_mumua.yaml --events 10000`
+    Whatever ends a run, `binnis sherpa run --resume DIR` goes on: what Sherpa has optimised and what is trained is
+    kept, and the run ends with the sampler and the events that it would have had.
+
+    Example: `binnis sherpa run examples/sherpa/ee_to_mumu_photon.yaml --events 10000`
     """
+    if resume is not None:
+        _resume(context, resume, prefix, quiet)
+        return
+    if card is None:
+        raise UserError("binnis sherpa run needs a run card (Sherpa.yaml), or --resume DIR")
     from plugin.integrator import sampler_named
     from sherpa_interface.present import print_result
     from sherpa_interface.run import Settings, run_card
@@ -118,3 +135,22 @@ def run(
         quiet=quiet,
     )
     print_result(run_card(card, settings, output, prefix))
+
+
+def _resume(context: typer.Context, folder: Path, prefix: Path | None, quiet: bool) -> None:
+    given = [
+        "CARD" if name == "card" else f"--{name}"
+        for name in context.params
+        if name not in ("resume", "prefix", "quiet")
+        and getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"
+    ]
+    if given:
+        given.sort(key=lambda name: name != "CARD")
+        raise UserError(
+            f"--resume goes on with the card and the settings in its folder and takes no {' and no '.join(given)};"
+            " beside it only --prefix and --quiet are allowed"
+        )
+    from sherpa_interface.present import print_result
+    from sherpa_interface.run import resume_run
+
+    print_result(resume_run(folder, prefix, quiet))

@@ -6,6 +6,7 @@ import pytest
 
 from mcbridge.errors import UserError
 from sherpa_interface.card import load_sherpa_card, partonic_processes
+from sherpa_interface.paths import absolute_paths, plugin_libraries
 
 MINIMAL = "PROCESSES:\n- 11 -11 -> 13 -13: {}\n"
 
@@ -62,3 +63,36 @@ def test_mistakes_are_told_in_one_sentence(tmp_path, text, words):
 def test_a_missing_card(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         load_sherpa_card(tmp_path / "none.yaml")
+
+
+def test_files_beside_the_card_are_found_from_everywhere(tmp_path, monkeypatch):
+    """Sherpa runs in folders of its own: relative paths become absolute, names and what Sherpa writes do not."""
+    (tmp_path / "sub" / "grids").mkdir(parents=True)
+    (tmp_path / "sub" / "model.dat").write_text("")
+    (tmp_path / "sub" / "SM").write_text("")
+    (tmp_path / "here.dat").write_text("")
+    card = tmp_path / "sub" / "Sherpa.yaml"
+    card.write_text(
+        "MODEL: SM\nLHAPDF: {GRID_PATH: grids, OTHER: none.dat}\nPARAMETERS: [model.dat, ./model.dat, 3]\n"
+        "HERE: here.dat\nRESULT_DIRECTORY: ./grids\nBEAMS: [2212, 2212]\n" + MINIMAL
+    )
+    monkeypatch.chdir(tmp_path)
+    assert absolute_paths(card) == {
+        "LHAPDF": {"GRID_PATH": str(tmp_path / "sub" / "grids"), "OTHER": "none.dat"},
+        "PARAMETERS": [str(tmp_path / "sub" / "model.dat"), str(tmp_path / "sub" / "model.dat"), 3],
+        "HERE": str(tmp_path / "here.dat"),  # not beside the card: the current folder, as for Sherpa itself
+    }
+    assert absolute_paths(tmp_path / "none.yaml") == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "libraries"),
+    [
+        ("", ["SherpaBinnis"]),
+        ("SHERPA_LDADD: MyScales\n", ["MyScales", "SherpaBinnis"]),
+        ("SHERPA_LDADD: [SherpaBinnis, MyScales]\n", ["MyScales", "SherpaBinnis"]),
+    ],
+)
+def test_libraries_of_the_users_own_stay_loaded(tmp_path, line, libraries):
+    (tmp_path / "Sherpa.yaml").write_text(line + MINIMAL)
+    assert plugin_libraries(tmp_path / "Sherpa.yaml") == libraries

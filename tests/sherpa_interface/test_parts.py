@@ -23,7 +23,7 @@ from sherpa_interface.integrand import MOST_CELLS, coarse_edges
 from sherpa_interface.locate import Sherpa, find_sherpa
 from sherpa_interface.output import cross_sections
 from sherpa_interface.points import read_points
-from sherpa_interface.process import dump_settings, error_in_log
+from sherpa_interface.process import Installation, dump_settings, error_in_log, run_sherpa
 
 OUTPUT = """\
 Starting the calculation at 08:08:22. Lean back and enjoy ... .
@@ -214,3 +214,17 @@ def test_plugin_and_python_know_the_same_settings():
     source = (build_plugin.__globals__["_SOURCES"] / "settings.cpp").read_text()
     for key in BINNIS_KEYS:
         assert f'"{key}"' in source
+
+
+def test_sherpa_is_given_the_files_of_a_card_by_absolute_paths(tmp_path):
+    """A card in another folder names a file beside it; here the program only shows its cards."""
+    prefix = installation(tmp_path / "sherpa")
+    sherpa = find_sherpa(prefix)
+    (prefix / "bin" / "Sherpa").write_text('#!/bin/sh\ncat "$@"\n')
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "model.dat").write_text("")
+    card = tmp_path / "sub" / "Sherpa.yaml"
+    card.write_text("PARAMETER_FILE: model.dat\n")
+    (tmp_path / "run").mkdir()
+    text = run_sherpa(Installation(sherpa, tmp_path / "lib.so"), card, {"EVENTS": 3}, tmp_path / "run")
+    assert text == f"PARAMETER_FILE: model.dat\nPARAMETER_FILE: {tmp_path}/sub/model.dat\nEVENTS: 3\n"
