@@ -117,6 +117,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", action="append", choices=list(MODES), help="only these (repeatable)")
     parser.add_argument("--events", type=int, default=50_000, help="unweighted events of a run [50000]")
     parser.add_argument("--seeds", type=int, default=1, help="runs of every mode [1]")
+    parser.add_argument("--add", action="store_true", help="keep the runs in the file of --json, make the others")
+    parser.add_argument("--pulls", type=int, metavar="N", help="instead: N launches with one training, flow only")
+    parser.add_argument("--pull-events", type=int, default=10_000, help="unweighted events of each of these [10000]")
     parser.add_argument("--work", default="runs/madgraph", help="where the process directories go [runs/madgraph]")
 
 
@@ -124,18 +127,21 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the processes and modes, print one table."""
     try:
         mg5()
-        _run(arguments)
+        (_run if arguments.pulls is None else _many)(arguments)
     except UserError as error:
         sys.exit(f"benchmarks madgraph: {error}")
 
 
 def _run(arguments: argparse.Namespace) -> None:
     work = Path(arguments.work).resolve()
-    content: dict[str, Any] = {"events": arguments.events, "processes": {}}
+    content = _content(arguments)
     rows: list[list[Any]] = []
     for name in arguments.process or PROCESSES:
         stored = content["processes"].setdefault(name, {})
         for mode in arguments.mode or MODES:
+            if len(stored.get(mode, ())) == arguments.seeds:
+                rows.append(_row(name, mode, stored[mode]))
+                continue
             # a directory for each mode: nothing that was trained before helps
             directory = prepare(PROCESSES[name], work / re.sub(r"\W", "_", f"{name}_{mode}"))
             found = []
@@ -144,7 +150,7 @@ def _run(arguments: argparse.Namespace) -> None:
                     shutil.rmtree(folder)
                 found.append(launch(directory, f"run_{seed:02d}", mode, arguments.events, 1000 + 37 * seed))
             stored[mode] = [{**entry.summary, "elapsed_seconds": entry.seconds} for entry in found]
-            rows.append(_row(name, mode, found))
+            rows.append(_row(name, mode, stored[mode]))
             store(arguments.json, content)
     _relative(rows)
     print_table(
@@ -166,12 +172,42 @@ def _run(arguments: argparse.Namespace) -> None:
         _pulls(name, modes)
 
 
-def _row(name: str, mode: str, found: list[Launch]) -> list[Any]:
-    sections = [entry.summary["cross_section_pb"] for entry in found]
-    errors = [entry.summary["cross_section_error_pb"] for entry in found]
-    events = sum(entry.summary["events"] for entry in found)
-    total = [entry.summary["madevent"]["total"] for entry in found]
-    trained = [entry.summary["training"] or {"evaluations": 0, "cpu_seconds": 0.0} for entry in found]
+def _many(arguments: argparse.Namespace) -> None:
+    """One training, then many launches that only differ by their seeds, against one of MadEvent alone."""
+    work = Path(arguments.work).resolve()
+    content = _content(arguments)
+    for name in arguments.process or ["drell-yan"]:
+        stored = content["processes"].setdefault(name, {})
+        directory = prepare(PROCESSES[name], work / re.sub(r"\W", "_", f"{name}_pulls"))
+        if "vegas" not in stored:
+            stored["vegas"] = [launch(directory, "alone", "vegas", arguments.events, 1).summary]
+        runs = stored.setdefault("pulls", [])
+        if not runs:  # its samplers serve the launches that follow; it is none of them
+            launch(directory, "trained", "flow", arguments.events, 2)
+        while len(runs) < arguments.pulls:
+            seed = 100 + 37 * len(runs)
+            runs.append(launch(directory, "pull", "flow", arguments.pull_events, seed).summary)
+            store(arguments.json, content)
+        _pulls(name, {"vegas": stored["vegas"], "flow": runs})
+
+
+def _content(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is there already: nothing, or the runs in the file of an earlier call."""
+    nothing: dict[str, Any] = {"events": arguments.events, "processes": {}}
+    if not arguments.add or not arguments.json or not Path(arguments.json).exists():
+        return nothing
+    found: dict[str, Any] = json.loads(Path(arguments.json).read_text(encoding="utf-8"))
+    if found.get("events") != arguments.events:
+        raise UserError(f"--add: the runs in {arguments.json} have {found.get('events')} events each")
+    return found
+
+
+def _row(name: str, mode: str, found: list[dict[str, Any]]) -> list[Any]:
+    sections = [entry["cross_section_pb"] for entry in found]
+    errors = [entry["cross_section_error_pb"] for entry in found]
+    events = sum(entry["events"] for entry in found)
+    total = [entry["madevent"]["total"] for entry in found]
+    trained = [entry["training"] or {"evaluations": 0, "cpu_seconds": 0.0} for entry in found]
     text = f"{mean(sections):.5g} +- {mean(errors) / len(errors) ** 0.5:.2g}"
     return [
         name, mode, text,
@@ -205,5 +241,5 @@ def _pulls(name: str, modes: dict[str, list[dict[str, Any]]]) -> None:
             (run["cross_section_pb"] - reference) / (run["cross_section_error_pb"] ** 2 + error**2) ** 0.5
             for run in runs
         ]
-        text = f", width {stdev(pulls):.2f}" if len(pulls) > 2 else ""
+        text = f", width {stdev(pulls):.2f} ({len(pulls)} launches)" if len(pulls) > 2 else ""
         print(f"{name}, {mode}: pull against MadEvent alone {mean(pulls):+.2f}{text}")
