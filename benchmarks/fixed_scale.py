@@ -92,7 +92,7 @@ def from_library(folder: Path, sampler: str, evaluations: int, seed: int = 1, pd
     integration = {"evaluations": evaluations}
     given = override(card, process=process, sampler=sampler, seed=seed, events=0, integration=integration)
     found = run_card(given, folder, quiet=True).integral
-    return Section(float(found.mean), float(found.sdev))
+    return Section(float(found.mean), float(found.error))
 
 
 def from_madgraph(directory: Path, events: int, mode: str = "vegas", seed: int = 1) -> tuple[Section, float]:

@@ -111,6 +111,11 @@ def launch(directory: Path, name: str, mode: str, events: int, seed: int, **entr
     return Launch(json.loads(summary.read_text(encoding="utf-8")), time.time() - start)
 
 
+def _bare(directory: Path, name: str, mode: str, events: int, seed: int) -> Launch:
+    """A run whose events are not annotated, which is not what is compared here."""
+    return launch(directory, name, mode, events, seed, flow_uncertainties=False)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--process", action="append", choices=list(PROCESSES), help="only these (repeatable)")
@@ -148,7 +153,7 @@ def _run(arguments: argparse.Namespace) -> None:
             for seed in range(1, arguments.seeds + 1):
                 for folder in (directory / "binnis").glob("P*"):
                     shutil.rmtree(folder)
-                found.append(launch(directory, f"run_{seed:02d}", mode, arguments.events, 1000 + 37 * seed))
+                found.append(_bare(directory, f"run_{seed:02d}", mode, arguments.events, 1000 + 37 * seed))
             stored[mode] = [{**entry.summary, "elapsed_seconds": entry.seconds} for entry in found]
             rows.append(_row(name, mode, stored[mode]))
             store(arguments.json, content)
@@ -180,13 +185,13 @@ def _many(arguments: argparse.Namespace) -> None:
         stored = content["processes"].setdefault(name, {})
         directory = prepare(PROCESSES[name], work / re.sub(r"\W", "_", f"{name}_pulls"))
         if "vegas" not in stored:
-            stored["vegas"] = [launch(directory, "alone", "vegas", arguments.events, 1).summary]
+            stored["vegas"] = [_bare(directory, "alone", "vegas", arguments.events, 1).summary]
         runs = stored.setdefault("pulls", [])
         if not runs:  # its samplers serve the launches that follow; it is none of them
-            launch(directory, "trained", "flow", arguments.events, 2)
+            _bare(directory, "trained", "flow", arguments.events, 2)
         while len(runs) < arguments.pulls:
             seed = 100 + 37 * len(runs)
-            runs.append(launch(directory, "pull", "flow", arguments.pull_events, seed).summary)
+            runs.append(_bare(directory, "pull", "flow", arguments.pull_events, seed).summary)
             store(arguments.json, content)
         _pulls(name, {"vegas": stored["vegas"], "flow": runs})
 
