@@ -123,6 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=50_000, help="unweighted events of a run [50000]")
     parser.add_argument("--seeds", type=int, default=1, help="runs of every mode [1]")
     parser.add_argument("--add", action="store_true", help="keep the runs in the file of --json, make the others")
+    parser.add_argument("--channels", action="store_true", help="also a table of the channels")
     parser.add_argument("--pulls", type=int, metavar="N", help="instead: N launches with one training, flow only")
     parser.add_argument("--pull-events", type=int, default=10_000, help="unweighted events of each of these [10000]")
     parser.add_argument("--work", default="runs/madgraph", help="where the process directories go [runs/madgraph]")
@@ -175,6 +176,8 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     for name, modes in content["processes"].items():
         _pulls(name, modes)
+        if arguments.channels:
+            _channels(name, modes)
 
 
 def _many(arguments: argparse.Namespace) -> None:
@@ -230,6 +233,22 @@ def _relative(rows: list[list[Any]]) -> None:
         base = alone.get(row[0])
         for part in (3, 5):
             row.append((row[part] + row[part + 1]) / (base[part] + base[part + 1]) if base else float("nan"))
+
+
+def _channels(name: str, modes: dict[str, list[dict[str, Any]]]) -> None:
+    """Evaluations of every channel in the first run of each mode."""
+    rows = []
+    for channel in sorted({channel for runs in modes.values() for channel in runs[0]["channels"]}):
+        row: list[Any] = [channel]
+        for mode in MODES:
+            run = modes[mode][0] if mode in modes else {"channels": {}, "training": None}
+            count = run["channels"].get(channel, {}).get("total", {}).get("evaluations", 0)
+            decided = [
+                entry for entry in (run["training"] or {"channels": []})["channels"] if entry["channel"] == channel
+            ]
+            row.append(f"{count:.0f}" + "".join(f" ({entry['evaluations']}, {entry['sampler']})" for entry in decided))
+        rows.append(row)
+    print_table(f"{name}: evaluations (training, choice)", ("channel", *MODES), rows)
 
 
 def _pulls(name: str, modes: dict[str, list[dict[str, Any]]]) -> None:
