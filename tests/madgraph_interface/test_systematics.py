@@ -62,7 +62,7 @@ def test_scale_weights_of_madgraph_give_sigma_th(tmp_path):
         weight.id
         for group in declared_groups(file.preamble)
         for weight in group.weights
-        if weight.attributes.get("muf") in ("0.5", "2.0") and not weight.id.startswith("binn")
+        if weight.attributes.get("muf") in ("0.5", "2.0") and "dyn_scale" not in weight.attributes
     ]
     assert len(scales) == 6  # three values of mu_R each, which do not matter here
     theory = found.summary["annotation"]["header"]["theory"]
