@@ -19,6 +19,7 @@ BENCHMARKS = {
     "validation": "binnis validate: what is wrong on purpose must be found, what is honest must agree",
     "report": "cost and size of a plot and of the page of a run",
     "madgraph": "MadEvent alone against MadEvent with binnis: matrix-element calls and CPU time (needs MG5_DIR)",
+    "fixed_scale": "gg -> ttbar g at fixed scales: a UMAMI library with flow and VEGAS, and MadGraph (needs both)",
 }
 
 

@@ -111,12 +111,21 @@ def launch(directory: Path, name: str, mode: str, events: int, seed: int, **entr
     return Launch(json.loads(summary.read_text(encoding="utf-8")), time.time() - start)
 
 
+def _bare(directory: Path, name: str, mode: str, events: int, seed: int) -> Launch:
+    """A run whose events are not annotated, which is not what is compared here."""
+    return launch(directory, name, mode, events, seed, flow_uncertainties=False)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--process", action="append", choices=list(PROCESSES), help="only these (repeatable)")
     parser.add_argument("--mode", action="append", choices=list(MODES), help="only these (repeatable)")
     parser.add_argument("--events", type=int, default=50_000, help="unweighted events of a run [50000]")
     parser.add_argument("--seeds", type=int, default=1, help="runs of every mode [1]")
+    parser.add_argument("--add", action="store_true", help="keep the runs in the file of --json, make the others")
+    parser.add_argument("--channels", action="store_true", help="also a table of the channels")
+    parser.add_argument("--pulls", type=int, metavar="N", help="instead: N launches with one training, flow only")
+    parser.add_argument("--pull-events", type=int, default=10_000, help="unweighted events of each of these [10000]")
     parser.add_argument("--work", default="runs/madgraph", help="where the process directories go [runs/madgraph]")
 
 
@@ -124,27 +133,30 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the processes and modes, print one table."""
     try:
         mg5()
-        _run(arguments)
+        (_run if arguments.pulls is None else _many)(arguments)
     except UserError as error:
         sys.exit(f"benchmarks madgraph: {error}")
 
 
 def _run(arguments: argparse.Namespace) -> None:
     work = Path(arguments.work).resolve()
-    content: dict[str, Any] = {"events": arguments.events, "processes": {}}
+    content = _content(arguments)
     rows: list[list[Any]] = []
     for name in arguments.process or PROCESSES:
         stored = content["processes"].setdefault(name, {})
         for mode in arguments.mode or MODES:
+            if len(stored.get(mode, ())) == arguments.seeds:
+                rows.append(_row(name, mode, stored[mode]))
+                continue
             # a directory for each mode: nothing that was trained before helps
             directory = prepare(PROCESSES[name], work / re.sub(r"\W", "_", f"{name}_{mode}"))
             found = []
             for seed in range(1, arguments.seeds + 1):
                 for folder in (directory / "binnis").glob("P*"):
                     shutil.rmtree(folder)
-                found.append(launch(directory, f"run_{seed:02d}", mode, arguments.events, 1000 + 37 * seed))
+                found.append(_bare(directory, f"run_{seed:02d}", mode, arguments.events, 1000 + 37 * seed))
             stored[mode] = [{**entry.summary, "elapsed_seconds": entry.seconds} for entry in found]
-            rows.append(_row(name, mode, found))
+            rows.append(_row(name, mode, stored[mode]))
             store(arguments.json, content)
     _relative(rows)
     print_table(
@@ -164,14 +176,46 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     for name, modes in content["processes"].items():
         _pulls(name, modes)
+        if arguments.channels:
+            _channels(name, modes)
 
 
-def _row(name: str, mode: str, found: list[Launch]) -> list[Any]:
-    sections = [entry.summary["cross_section_pb"] for entry in found]
-    errors = [entry.summary["cross_section_error_pb"] for entry in found]
-    events = sum(entry.summary["events"] for entry in found)
-    total = [entry.summary["madevent"]["total"] for entry in found]
-    trained = [entry.summary["training"] or {"evaluations": 0, "cpu_seconds": 0.0} for entry in found]
+def _many(arguments: argparse.Namespace) -> None:
+    """One training, then many launches that only differ by their seeds, against one of MadEvent alone."""
+    work = Path(arguments.work).resolve()
+    content = _content(arguments)
+    for name in arguments.process or ["drell-yan"]:
+        stored = content["processes"].setdefault(name, {})
+        directory = prepare(PROCESSES[name], work / re.sub(r"\W", "_", f"{name}_pulls"))
+        if "vegas" not in stored:
+            stored["vegas"] = [_bare(directory, "alone", "vegas", arguments.events, 1).summary]
+        runs = stored.setdefault("pulls", [])
+        if not runs:  # its samplers serve the launches that follow; it is none of them
+            _bare(directory, "trained", "flow", arguments.events, 2)
+        while len(runs) < arguments.pulls:
+            seed = 100 + 37 * len(runs)
+            runs.append(_bare(directory, "pull", "flow", arguments.pull_events, seed).summary)
+            store(arguments.json, content)
+        _pulls(name, {"vegas": stored["vegas"], "flow": runs})
+
+
+def _content(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is there already: nothing, or the runs in the file of an earlier call."""
+    nothing: dict[str, Any] = {"events": arguments.events, "processes": {}}
+    if not arguments.add or not arguments.json or not Path(arguments.json).exists():
+        return nothing
+    found: dict[str, Any] = json.loads(Path(arguments.json).read_text(encoding="utf-8"))
+    if found.get("events") != arguments.events:
+        raise UserError(f"--add: the runs in {arguments.json} have {found.get('events')} events each")
+    return found
+
+
+def _row(name: str, mode: str, found: list[dict[str, Any]]) -> list[Any]:
+    sections = [entry["cross_section_pb"] for entry in found]
+    errors = [entry["cross_section_error_pb"] for entry in found]
+    events = sum(entry["events"] for entry in found)
+    total = [entry["madevent"]["total"] for entry in found]
+    trained = [entry["training"] or {"evaluations": 0, "cpu_seconds": 0.0} for entry in found]
     text = f"{mean(sections):.5g} +- {mean(errors) / len(errors) ** 0.5:.2g}"
     return [
         name, mode, text,
@@ -191,6 +235,22 @@ def _relative(rows: list[list[Any]]) -> None:
             row.append((row[part] + row[part + 1]) / (base[part] + base[part + 1]) if base else float("nan"))
 
 
+def _channels(name: str, modes: dict[str, list[dict[str, Any]]]) -> None:
+    """Evaluations of every channel in the first run of each mode."""
+    rows = []
+    for channel in sorted({channel for runs in modes.values() for channel in runs[0]["channels"]}):
+        row: list[Any] = [channel]
+        for mode in MODES:
+            run = modes[mode][0] if mode in modes else {"channels": {}, "training": None}
+            count = run["channels"].get(channel, {}).get("total", {}).get("evaluations", 0)
+            decided = [
+                entry for entry in (run["training"] or {"channels": []})["channels"] if entry["channel"] == channel
+            ]
+            row.append(f"{count:.0f}" + "".join(f" ({entry['evaluations']}, {entry['sampler']})" for entry in decided))
+        rows.append(row)
+    print_table(f"{name}: evaluations (training, choice)", ("channel", *MODES), rows)
+
+
 def _pulls(name: str, modes: dict[str, list[dict[str, Any]]]) -> None:
     """Differences of cross sections against MadEvent alone in standard errors; their spread for many seeds."""
     alone = modes.get("vegas")
@@ -205,5 +265,5 @@ def _pulls(name: str, modes: dict[str, list[dict[str, Any]]]) -> None:
             (run["cross_section_pb"] - reference) / (run["cross_section_error_pb"] ** 2 + error**2) ** 0.5
             for run in runs
         ]
-        text = f", width {stdev(pulls):.2f}" if len(pulls) > 2 else ""
+        text = f", width {stdev(pulls):.2f} ({len(pulls)} launches)" if len(pulls) > 2 else ""
         print(f"{name}, {mode}: pull against MadEvent alone {mean(pulls):+.2f}{text}")

@@ -20,11 +20,11 @@ from mcbridge.integration import Guard, fresh_weights
 from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, efficiency
-from plugin.choice import Figures, Goal, decide_early, figures_of_channels
+from plugin.choice import USUAL_GAIN, Figures, Goal, decide_early, figures_of_channels
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import estimate_training_seconds, split_budget
 
-__all__ = ["KEPT", "RESERVE", "TRUNCATION", "Job", "Outcome", "early", "train_channel"]
+__all__ = ["KEPT", "RESERVE", "TRUNCATION", "Job", "Outcome", "early", "train_channel", "training_points"]
 
 KEPT = 4 / 7
 """Share of MadEvent's points whose events are kept: those of the last of three iterations, which double."""
@@ -38,8 +38,14 @@ TRUNCATION = 0.01
 SMALL = 0.01
 """Share of the cross section below which no channel gets a flow that a card insists on."""
 
-PROBE = 20_000
-"""Fresh points to judge a sampler by."""
+HALF = 3000.0
+"""Points of a training, for each coordinate, with which a flow has half of the efficiency that it can reach."""
+
+STAKE, POINTS = 0.1, (8000, 300_000)
+"""Largest share of the points that MadEvent as it is would need that a training may take; least and most points."""
+
+PROBE, PROBES = 1 / 3, (6000, 20_000)
+"""Fresh points to judge a sampler by: a share of those it was trained with, within limits."""
 
 
 CONFIG = TrainingConfig(eps_candidates=(0.05, 0.1, 0.2, 0.3, 0.5))
@@ -54,7 +60,7 @@ class Job:
         channel: of the process directory.
         survey: what the hook recorded.
         wish: ``"auto"`` or ``"flow"``.
-        evaluations: of the matrix element to be spent.
+        evaluations: points of the training.
         events: unweighted events the channel will be asked for.
         seed: of the training's random numbers.
         grid: MadEvent's grid.
@@ -72,6 +78,11 @@ class Job:
     efficiency: float
     share: float = 1.0
 
+    @property
+    def probe(self) -> int:
+        """Fresh points to judge the flow by."""
+        return int(np.clip(PROBE * self.evaluations, *PROBES))
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -82,7 +93,7 @@ class Outcome:
         choice: ``"madevent"`` (MadEvent as it is) or ``"flow"`` (a flow on top of its grid, frozen).
         reason: one sentence.
         figures: of what was measured; the efficiency is events per point as MadEvent generates them.
-        evaluations: of the matrix element that were spent.
+        evaluations: of the matrix element that were spent, at points with a weight other than 0.
         seconds: CPU time, MadEvent's included [s].
         sampler: file of the sampler, not yet in use; None for MadEvent as it is.
         fingerprint: of the cards it was trained with.
@@ -152,6 +163,18 @@ def _surveyed(job: Job) -> dict[str, Candidate]:
     return {"madevent": Candidate(None, alone), "frozen": frozen}
 
 
+def training_points(job: Job) -> int:
+    """Points of the training with which training and events cost least together.
+
+    With a flow of efficiency e T/(T + h) after a training of T points, T plus the points of the events is least at the
+    square root of h times those of a flow of efficiency e. That of a usual flow follows from MadEvent's frozen grid.
+    """
+    frozen = _surveyed(job)["frozen"].figures.efficiency
+    points = job.events / min(1.0, max(USUAL_GAIN * frozen, 1e-9))
+    best = np.sqrt(HALF * job.survey.dim * points)
+    return int(np.clip(min(best, STAKE * job.events / max(job.efficiency, 1e-9)), *POINTS))
+
+
 def _best(candidates: dict[str, Candidate]) -> str:
     """MadEvent as it is, unless a flow has both the cheaper events and the smaller variance.
 
@@ -192,7 +215,7 @@ def early(job: Job) -> Outcome | None:
     if job.wish == "flow":
         why = f"{job.share:.2%} of the events are not worth a flow" if job.share < SMALL else ""
     else:
-        why = _not_worth_it(job, candidates[best], job.evaluations + 2 * PROBE)
+        why = _not_worth_it(job, candidates[best], job.evaluations + job.probe)
     return _outcome(job, candidates, best, _reason(candidates, best, why)) if why else None
 
 
@@ -233,7 +256,7 @@ def train_channel(job: Job) -> Outcome:
             choice = "flow" if job.wish == "flow" and "flow" in candidates else _best(candidates)
             seconds = time.process_time() - start + integrand.cpu_seconds
             reason = _reason(candidates, choice, more)
-            return _outcome(job, candidates, choice, reason, integrand.evaluations, seconds)
+            return _outcome(job, candidates, choice, reason, integrand.calls, seconds)
     except (UserError, OSError) as error:
         reason = f"the training failed: {error}"
         return Outcome(job.channel, "madevent", reason, seconds=time.process_time() - start)
@@ -251,7 +274,7 @@ def _train(job: Job, integrand: MadEventIntegrand) -> tuple[dict[str, Candidate]
     alone = candidates["madevent"].figures  # as if measured at the same time
     candidates["madevent"] = Candidate(None, replace(alone, seconds_per_point=integrand.seconds_per_evaluation))
     if job.wish == "auto":
-        why = _not_worth_it(job, candidates[_best(candidates)], budget.training + PROBE)
+        why = _not_worth_it(job, candidates[_best(candidates)], budget.training + job.probe)
         if why:
             return candidates, why
     from plugin.training import train
@@ -260,8 +283,8 @@ def _train(job: Job, integrand: MadEventIntegrand) -> tuple[dict[str, Candidate]
     if trained.diverged:
         return candidates, f"the training of the flow diverged: {trained.reason}"
     begin = time.process_time()
-    fresh = fresh_weights(integrand, trained.sampler, PROBE, streams, purpose="choice", guard=guard)
-    drawing = (time.process_time() - begin) / PROBE  # what the sampler itself costs is part of a point
+    fresh = fresh_weights(integrand, trained.sampler, job.probe, streams, purpose="choice", guard=guard)
+    drawing = (time.process_time() - begin) / job.probe  # what the sampler itself costs is part of a point
     seconds = integrand.seconds_per_evaluation + drawing
     candidates["flow"] = _frozen(trained.sampler, fresh.event_weights, seconds)
     return candidates, ""

@@ -47,7 +47,8 @@ class MadEventIntegrand:
         self.channels = 1
         self.periodic: tuple[int, ...] = ()
         self.discrete: dict[int, tuple[float, ...]] = {}
-        self.evaluations = 0
+        self.evaluations = 0  # points, those outside the cuts included
+        self.calls = 0  # of them with a weight other than 0: calls of the matrix element
         self.cpu_seconds = 0.0
         self.channel = channel
         self._folder = channel.madevent.parent / f"binnis_{channel.name}_{os.getpid()}"
@@ -114,6 +115,7 @@ class MadEventIntegrand:
             raise AmplitudeError(f"MadEvent ended early in channel {self.name}: {self._last_words()}") from None
         answer = np.frombuffer(self._read(8 * (n + 1)), dtype=np.float64)
         self.evaluations += n
+        self.calls += int(np.count_nonzero(answer[:n]))
         self.cpu_seconds += float(answer[n])
         return Evaluation(answer[:n].copy())
 

@@ -21,9 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from madgraph_interface.channel_training import KEPT, Job, Outcome, early, train_channel
+from madgraph_interface.channel_training import KEPT, Job, Outcome, early, train_channel, training_points
 from madgraph_interface.directory import Channel, ProcessDirectory
 from madgraph_interface.install_sampler import discard, install
 from madgraph_interface.records import SurveyRecord, read_survey
@@ -37,9 +35,6 @@ log = logging.getLogger("madgraph_interface")
 
 SECURITY = 1.2
 """MadGraph asks for so many more events than the run card."""
-
-SHARE, RANGE = 0.3, (40_000, 300_000)
-"""Evaluations of a training: a share of the points that MadEvent as it is would need, within limits."""
 
 
 @contextmanager
@@ -134,10 +129,9 @@ def _job(
         grid, efficiency = channel.directory / "ftn26", KEPT * result.events / len(survey.weights)
     else:  # what MadEvent now says of the channel is of the sampler
         grid, efficiency = channel.folder / "grid", before["figures"]["madevent"]["efficiency"]
+    job = Job(channel, survey, settings.sampler, 0, events, max(survey.seed, 0), grid, efficiency)
     spent = settings.evaluations
-    if spent is None:
-        spent = int(np.clip(SHARE * events / max(efficiency, 1e-9), *RANGE))
-    return Job(channel, survey, settings.sampler, spent, events, max(survey.seed, 0), grid, efficiency)
+    return replace(job, evaluations=training_points(job) if spent is None else spent)
 
 
 def _run(jobs: list[Job], cores: int) -> list[Outcome]:

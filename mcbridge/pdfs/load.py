@@ -25,7 +25,7 @@ def _search_path() -> list[Path]:
     folders: list[str] = []
     try:
         folders += list(importlib.import_module("lhapdf").paths())
-    except ImportError:
+    except (ImportError, AttributeError):  # a folder of this name is a module without content
         _LOG.debug("no lhapdf module; sets are looked for on LHAPDF_DATA_PATH only")
     for name in ("LHAPDF_DATA_PATH", "LHAPATH"):
         folders += [entry for entry in os.environ.get(name, "").split(os.pathsep) if entry]

@@ -149,6 +149,7 @@ class UmamiCard(ScatteringCard):
         ((21, 21, 6, -6, 21),), description="PDG numbers in the order of the library, incoming first", min_length=1
     )
     param_card: str | None = Field(None, description="parameter card or artifact folder for the library")
+    parameters: dict[str, float] = Field(default_factory=dict, description="of the model, by the library's names")
     alpha_s: Positive | Literal["pdf", "card"] | None = Field(
         None, description="number, 'pdf' (running) or 'card' (the library's own)"
     )

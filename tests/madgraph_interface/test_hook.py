@@ -154,6 +154,7 @@ def test_points_that_the_trainer_asks_for(surveyed):
         generator = np.random.default_rng(5)
         weights = np.concatenate([integrand(generator.random((n, 3))).weight for n in (1, 7, 4000, 16_000)])
         assert integrand.evaluations == len(weights)
+        assert integrand.calls == np.count_nonzero(weights)
         assert integrand.seconds_per_evaluation > 0
         error = weights.std() / np.sqrt(len(weights))
         assert abs(weights.mean() - TRUTH) < 4 * error

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from madgraph_interface import channel_training, train
-from madgraph_interface.channel_training import Candidate, Job, early
+from madgraph_interface.channel_training import STAKE, Candidate, Job, early, training_points
 from madgraph_interface.directory import Channel, read_result
 from madgraph_interface.finish import finish_runs
 from madgraph_interface.records import SurveyRecord, read_jobs
@@ -36,6 +36,16 @@ def test_few_events_need_no_training(tmp_path):
 
 def test_many_dear_events_may_repay_one(tmp_path):
     assert early(job(tmp_path, events=1e7, seconds=1e-3)) is None
+
+
+def test_a_training_is_as_long_as_its_events_are_worth(tmp_path):
+    one, four = (training_points(job(tmp_path, events)) for events in (50_000, 200_000))
+    assert four == pytest.approx(2 * one, rel=1e-3)  # the square root of the events
+    dear = replace(job(tmp_path, 20_000, efficiency=0.5), survey=replace(job(tmp_path, 1).survey, dim=20))
+    assert training_points(dear) == 8000  # a tenth of MadEvent's points would be fewer
+    many = job(tmp_path, 20_000, efficiency=0.1)
+    assert training_points(many) <= STAKE * 20_000 / 0.1
+    assert job(tmp_path, 1).probe == 40_000 // 3
 
 
 def test_the_card_can_insist(tmp_path):

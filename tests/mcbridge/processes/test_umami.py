@@ -18,6 +18,8 @@ from mcbridge.processes.custom import CustomProcess
 from mcbridge.processes.cuts import Cuts
 from mcbridge.processes.umami import UmamiProcess
 from mcbridge.uncertainties.theory import SCALES, TheoryWeights
+from plugin.card.model import UmamiCard
+from plugin.run.process import build_process
 
 SOURCE = Path(__file__).parents[1] / "amplitudes" / "umami_mumu.c"
 PB = 0.3893793721e9
@@ -54,6 +56,16 @@ def test_muon_pairs_have_the_total_cross_section_of_qed(build):
     error = weight.std() / np.sqrt(len(weight))
     assert error < 0.002 * expected
     assert abs(weight.mean() - expected) < 4 * error
+
+
+def test_a_run_card_sets_parameters_of_the_library(build):
+    settings = {"library": str(build()), "pdg_ids": [MUONS], "cms_energy": 200.0}
+    small, large = (
+        build_process(UmamiCard.model_validate({"name": "umami", "parameters": parameters, **settings}))
+        for parameters in ({"alpha": 0.01}, {"alpha": 0.02})
+    )
+    u = np.random.default_rng(2).random((10, small.dim))
+    np.testing.assert_allclose(large(u, 0).weight, 4 * small(u, 0).weight)
 
 
 def test_muon_pairs_within_cuts_and_a_card(build, tmp_path):
