@@ -89,12 +89,17 @@ def test_the_share_of_sherpas_mapping_is_the_best_of_those_tried(dear):
     goal = Goal(1000, 0)
     own, _ = measured_figures(toy, base, 20_000, Streams(2), "own", Guard())
     sampler = dear.sampler.with_eps(0.5)
-    figures, fresh = measured_figures(toy, sampler, 40_000, Streams(2), "fresh", Guard())
-    chosen, expected = best_mixture(sampler, fresh, figures, own, goal)
-    measured, _ = measured_figures(toy, chosen, 40_000, Streams(3), "check", Guard())
-    assert goal.seconds(expected, own) <= goal.seconds(figures, own)
-    assert measured.efficiency == pytest.approx(expected.efficiency, rel=0.15)
-    assert measured.rsd == pytest.approx(expected.rsd, rel=0.1)
+    differences = []
+    for seed in range(2, 14):
+        figures, fresh = measured_figures(toy, sampler, 40_000, Streams(seed), "fresh", Guard())
+        chosen, expected = best_mixture(sampler, fresh, figures, own, goal)
+        assert goal.seconds(expected, own) <= goal.seconds(figures, own)
+        measured, _ = measured_figures(toy, chosen, 40_000, Streams(seed), "check", Guard())
+        differences.append([expected.rsd**2 / measured.rsd**2 - 1.0, expected.efficiency / measured.efficiency - 1.0])
+    # The few points with large weights make one estimate uncertain by a third.
+    error = np.std(differences, axis=0, ddof=1) / np.sqrt(len(differences))
+    assert np.all(np.abs(np.mean(differences, axis=0)) < 4.0 * error)
+    assert np.all(error < [0.25, 0.05])
 
 
 def test_sherpas_own_mapping_is_uniform_in_every_leaf():
