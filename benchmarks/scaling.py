@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -202,20 +203,25 @@ def _dask(file: SamplerFile, repeats: int) -> dict[str, Any]:
     busy = _calibrated()
     chunks, points = 8, round(1.0 / COST)
     context = Context(busy, f"busy {busy}", file)
-    found = {"in process": _wall(InProcess(), context, chunks, points, repeats)}
+    pairs = []  # in turns, since a machine is not equally fast at all times
     workers = DaskWorkers.start("local", 1)
     try:
-        found["Dask, 1 worker"] = _wall(workers, context, chunks, points, repeats)
+        for _ in range(repeats):
+            pairs.append([_wall(place, context, chunks, points, 1) for place in (InProcess(), workers)])
     finally:
         workers.close()
-    first = found["in process"]
     rows: list[list[Any]] = []
-    for name, own in found.items():
-        beside = own.beside / own.work
-        rows.append([name, own.wall, 100.0 * (own.wall / first.wall - 1.0), 1e3 * own.beside / chunks, 100.0 * beside])
-    columns = ["workers", "s", "overhead [%]", "CPU ms/chunk beside", "% of the work"]
-    print_table(f"{chunks} chunks of one second", columns, rows)
-    return {row[0]: dict(zip(("seconds", "overhead", "ms_beside", "share"), row[1:], strict=True)) for row in rows}
+    for index, name in enumerate(("in process", "Dask, 1 worker")):
+        own = [pair[index] for pair in pairs]
+        overhead = median(pair[index].wall / pair[0].wall for pair in pairs) - 1.0
+        idle = median(one.wall / one.work for one in own) - 1.0
+        beside, share = median(one.beside for one in own), median(one.beside / one.work for one in own)
+        wall = median(one.wall for one in own)
+        rows.append([name, wall, 100.0 * overhead, 100.0 * idle, 1e3 * beside / chunks, 100.0 * share])
+    columns = ["workers", "s", "overhead [%]", "beyond its own work [%]", "CPU ms/chunk beside", "% of the work"]
+    print_table(f"{chunks} chunks of one second, {repeats} pairs", columns, rows)
+    names = ("seconds", "overhead", "beyond_work", "ms_beside", "share")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
 
 
 def _simulated(file: SamplerFile, workers: int) -> dict[str, Any]:
