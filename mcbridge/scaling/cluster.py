@@ -31,7 +31,7 @@ _SETTINGS = {
 """What Dask measures of itself costs 4% of a core in every process; nobody looks at it here.
 
 Every thread has a chunk in stock, so that it need not wait for the next one where many end at the same time. Workers
-keep memory that was freed (Dask gives it back at once): arrays of megabytes would otherwise cost page faults every time.
+keep memory that was freed (Dask gives it back at once): arrays of megabytes would cost page faults every time.
 """
 
 Task = TypeVar("Task")
