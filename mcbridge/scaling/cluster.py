@@ -26,6 +26,7 @@ _SETTINGS = {
     "distributed.admin.system-monitor.disk": False,
     "distributed.admin.tick.interval": "500ms",
     "distributed.scheduler.worker-saturation": 2.0,
+    "distributed.deploy.lost-worker-timeout": "5s",
     "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
 }
 """What Dask measures of itself costs 4% of a core in every process; nobody looks at it here.
@@ -41,6 +42,7 @@ log = logging.getLogger("mcbridge.scaling")
 
 _ATTEMPTS = 2  # times that Dask may give a chunk up, after four workers that died of it
 _PATIENCE = 30.0  # seconds to reach a scheduler
+_LOOK = 10.0  # seconds of waiting for a chunk, after which is looked whether there are workers
 _EVERY = 2.0  # seconds between two questions how many workers there are
 
 
@@ -140,7 +142,7 @@ class DaskWorkers:
                     return
                 future, task, attempts = waiting.popleft()
                 try:
-                    result = future.result()
+                    result = self._result(future)
                 except distributed.KilledWorker:
                     if attempts == _ATTEMPTS:
                         raise UserError(
@@ -163,6 +165,18 @@ class DaskWorkers:
         finally:
             with contextlib.suppress(Exception):
                 self.client.cancel([future for future, _, _ in waiting])
+
+    def _result(self, future: Any) -> Any:
+        """Result of a chunk; new workers where none is left (a nanny gives up when its worker ends too early)."""
+        while True:
+            try:
+                return future.result(timeout=_LOOK)
+            except TimeoutError:
+                if future.done():  # the time-out is the integrand's own
+                    raise
+                if self.cluster is not None and self._count and not self.client.nthreads():
+                    log.warning("no worker of the Dask cluster is left; new ones are started")
+                    self.cluster.scale(self._count)
 
     def _share(self, context: Context) -> Any:
         """The context as the result of a task: sent once, and made again by Dask where the worker that has it dies."""

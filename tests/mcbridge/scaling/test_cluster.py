@@ -53,3 +53,20 @@ def test_a_cluster_can_be_reached_by_its_address(workers, sampler_file):  # noqa
         assert_same(result(other, Context(Make(), "slope", sampler_file)), here())
     finally:
         other.close()
+
+
+def test_a_cluster_whose_workers_are_all_gone_gets_new_ones(sampler_file, monkeypatch):  # noqa: F811
+    """A nanny that gives up does not come back by itself."""
+    from mcbridge.scaling import cluster
+
+    monkeypatch.setattr(cluster, "_LOOK", 1.0)
+    own = cluster.DaskWorkers.start("local", 1)
+    try:
+        own.client.wait_for_workers(1)
+        for nanny in list(own.cluster.workers.values()):
+            own.cluster.sync(nanny.close)
+        waiting = own.client.submit(abs, -3, pure=False)
+        assert own._result(waiting) == 3
+        assert_same(result(own, Context(Make(), "slope", sampler_file)), here())
+    finally:
+        own.close()
