@@ -23,7 +23,7 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
 from mcbridge.unweighting import Quantile, largest_weights, unweight_points
 from plugin.card import Card
-from plugin.choice import Figures, Goal, decide
+from plugin.choice import Figures, decide
 from plugin.run.choose import choice_stage, early_decision, survey_stage, training_stage
 from plugin.run.progress import Progress
 from plugin.run.state import State
@@ -139,7 +139,7 @@ def _pair(integrand: Integrand, prices: list[float], events: int, seed: int) -> 
     figures, _ = state.figures(state.vegas, "choice vegas")
     untrained = start + clock.part()
     with_vegas = _generate(process, state.vegas, card, seed)
-    goal = Goal(card.events, card.integration.evaluations)
+    goal = state.goal
     early = [early_decision(state, _dearer(figures, price)) is not None for price in prices]
     trained = with_flow = with_vegas
     measured: dict[str, Figures] = {}

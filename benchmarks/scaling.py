@@ -1,6 +1,7 @@
 """Work on several workers: speed-up, overhead of Dask, many workers with simulated amplitudes, cost of event writing.
 
-Each figure is the least wall time of `--repeats` integrations with a frozen sampler, workers already there. The
+Each figure is the least wall time of `--repeats` integrations with a frozen sampler, workers already there; Dask and
+this process take turns, and medians of their pairs are printed. The
 amplitude of the first two parts costs 20 microseconds of CPU time a point in NumPy, which releases Python's lock; that
 of the third sleeps. The last parts write events of Drell-Yan with 32 replica weights, and run the command line.
 """

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.sherpa_pulls import CASES, MINIMUM, card_of, pulls_of_chains, pulls_of_run
+from benchmarks.sherpa_cases import CASES, MINIMUM, card_of, settings_of
+from benchmarks.sherpa_pulls import pulls_of_chains, pulls_of_run
 from benchmarks.sherpa_shapes import compare_shapes
 from benchmarks.table import print_table, store
 from mcbridge import core
@@ -29,7 +30,7 @@ from sherpa_interface.events import EventRecord, scan_events
 from sherpa_interface.integrand import SherpaIntegrand, installation
 from sherpa_interface.output import CrossSection, cross_sections
 from sherpa_interface.process import Installation, run_sherpa
-from sherpa_interface.run import Settings, run_card
+from sherpa_interface.run import run_card
 
 __all__ = ["add_arguments", "run"]
 
@@ -131,16 +132,7 @@ _RATIOS = ("rsd", "efficiency", "calls_per_event", "seconds_per_event")
 def _case(case: str, arguments: argparse.Namespace, program: Installation, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True)
     card = card_of(case, arguments.itmin, folder)
-    settings = Settings(
-        events=arguments.events,
-        sampler="auto" if arguments.auto else "flow",
-        evaluations=arguments.evaluations,
-        choice=arguments.choice,
-        integration=arguments.integration,
-        replicas=0,
-        quiet=True,
-    )
-    result = run_card(card, settings, folder / "flow", program)
+    result = run_card(card, settings_of(arguments), folder / "flow", program)
     calls = result.summary["matrix_element_calls"]
     factor = (calls["optimisation"] + calls["training"]) / (calls["optimisation"] / len(result.processes))
     own = _own(card, arguments.events, round(arguments.itmin * factor), program, folder / "own")

@@ -1,4 +1,4 @@
-"""Pulls of cross sections with Sherpa against a reference of high statistics; and the cards of the cases."""
+"""Pulls of cross sections with Sherpa against a reference of high statistics."""
 
 from __future__ import annotations
 
@@ -9,28 +9,15 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from benchmarks.sherpa_cases import CASES, card_of, settings_of
 from benchmarks.table import print_table, store
 from mcbridge.random import Streams
 from sherpa_interface.integrand import SherpaIntegrand
 from sherpa_interface.output import cross_sections
 from sherpa_interface.process import Installation, run_sherpa
-from sherpa_interface.run import Settings, run_card
+from sherpa_interface.run import run_card
 
-__all__ = ["CASES", "MINIMUM", "card_of", "pulls_of_chains", "pulls_of_run"]
-
-CARDS = Path(__file__).parents[1] / "examples" / "sherpa"
-CASES = ("ee_to_mumu_photon", "pp_to_ee", "pp_to_ee_jet", "ee_to_three_jets")
-MINIMUM = 5000  # points of Sherpa's first iteration, its default
-
-
-def card_of(case: str, itmin: int, folder: Path) -> Path:
-    """The card of a process, with another length of Sherpa's optimisation where that is asked for."""
-    card = CARDS / f"{case}.yaml"
-    if itmin == MINIMUM:
-        return card
-    changed = folder / card.name
-    changed.write_text(f"{card.read_text(encoding='utf-8')}PSI: {{ITMIN: {itmin}}}\n", encoding="utf-8")
-    return changed
+__all__ = ["pulls_of_chains", "pulls_of_run"]
 
 
 def pulls_of_chains(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
@@ -40,16 +27,7 @@ def pulls_of_chains(arguments: argparse.Namespace, program: Installation, scratc
     pulls, chosen = [], []
     reference = tuple(arguments.reference or (0.0, 0.0))
     for seed in range(1, arguments.pulls + 1):
-        settings = Settings(
-            events=arguments.events,
-            seed=seed,
-            sampler="auto" if arguments.auto else "flow",
-            evaluations=arguments.evaluations,
-            choice=arguments.choice,
-            integration=arguments.integration,
-            replicas=0,
-            quiet=True,
-        )
+        settings = settings_of(arguments, seed)
         result = run_card(card, settings, scratch / f"{case}_{seed}", program)
         if seed == 1 and not arguments.reference:
             base = scratch / f"{case}_{seed}" / "optimisation" / "Results.zip"

@@ -84,7 +84,7 @@ class Checkpoint:
         return Settings(**{**self.settings, "quiet": quiet})
 
     @property
-    def has_training(self) -> bool:
+    def worth_resuming(self) -> bool:
         """Whether something was computed that is worth going on from."""
         return "optimisation" in self.stages
 

@@ -127,14 +127,14 @@ def _run(
             result = _stages(state, folder, begun)
     except BaseException as error:
         log.error("the run ended early: %s", error)
-        if begun.has_training:
+        kept = begun.worth_resuming
+        if kept:
             log.error("binnis sherpa run --resume %s goes on", folder.path)
             print(f"binnis sherpa run --resume {folder.path} goes on with this run", file=sys.stderr)
-        if isinstance(error, UserError):
-            error = UserError(_keep_log(str(error), folder, begun.has_training))
-            folder.abandon(keep=begun.has_training)
-            raise error from None
-        folder.abandon(keep=begun.has_training)
+        sentence = _keep_log(str(error), folder, kept) if isinstance(error, UserError) else None
+        folder.abandon(keep=kept)
+        if sentence is not None:
+            raise UserError(sentence) from None
         raise
     folder.clean()
     folder.close()

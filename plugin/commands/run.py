@@ -9,6 +9,7 @@ import typer
 
 from mcbridge.errors import UserError
 from plugin.card import Card, load_card, override
+from plugin.commands.resume import refuse_beside_resume
 
 __all__ = ["command"]
 
@@ -16,6 +17,7 @@ _SCALING = "Where the work is done"
 
 
 def command(
+    context: typer.Context,
     card: Annotated[
         Path | None, typer.Argument(metavar="[CARD]", help="Run card (YAML); see `binnis card --template`.")
     ] = None,
@@ -97,10 +99,7 @@ def command(
     """
     scaling = {"workers": workers, "scheduler": scheduler, "cluster": cluster, "time_limit": time_limit}
     if resume is not None:
-        _refuse_beside_resume(
-            CARD=card, events=events, seed=seed, sampler=sampler, output=output, decision=decision,
-            sampler_file=sampler_file,
-        )  # fmt: skip
+        refuse_beside_resume(context, "workers", "scheduler", "cluster", "time_limit", "quiet")
         _resume(resume, scaling, quiet)
         return
     if card is None:
@@ -125,17 +124,6 @@ def _resume(folder: Path, scaling: dict[str, Any], quiet: bool) -> None:
     if any(value is not None for value in scaling.values()):
         changed = _with_scaling(load_card(folder / "card.yaml"), scaling).scaling
     print_result(resume(folder, quiet=quiet, scaling=changed))
-
-
-def _refuse_beside_resume(**given: Any) -> None:
-    named = [
-        name if name == "CARD" else f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None
-    ]
-    if named:
-        raise UserError(
-            f"--resume goes on with the card in its folder and takes no {' and no '.join(named)}; beside it only"
-            " --workers, --scheduler, --cluster, --time-limit and --quiet are allowed"
-        )
 
 
 def _with_scaling(card: Card, given: dict[str, Any]) -> Card:

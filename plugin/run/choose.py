@@ -11,7 +11,7 @@ from mcbridge.errors import UserError
 from mcbridge.integration import Samples
 from mcbridge.samplers import drop_channels, survey
 from plugin.card import Card
-from plugin.choice import Decision, Figures, Goal, decide, decide_early
+from plugin.choice import Decision, Figures, decide, decide_early
 from plugin.run.progress import training_note
 from plugin.run.state import State
 from plugin.training.config import TrainingConfig
@@ -61,8 +61,8 @@ def training_stage(state: State, pinned: str | None) -> Decision | None:
     card = state.card
     assert state.vegas is not None
     assert state.points is not None
-    asked = pinned or (None if card.sampler == "auto" else card.sampler)
-    goal = Goal(card.events, card.integration.evaluations)
+    asked = _wish(card, pinned)
+    goal = state.goal
     vegas, fresh = state.figures(state.vegas, "choice vegas")
     state.figures_of_vegas = vegas
     if asked == "vegas":
@@ -86,8 +86,7 @@ def early_decision(state: State, vegas: Figures) -> Decision | None:
     assert state.points is not None
     points = (len(state.points) + card.training.evaluations) // state.process.channels
     seconds = estimate_training_seconds(state.process.dim, points, training_config(card))
-    goal = Goal(card.events, card.integration.evaluations)
-    return decide_early(vegas, goal, seconds, card.training.evaluations + card.choice.evaluations)
+    return decide_early(vegas, state.goal, seconds, card.training.evaluations + card.choice.evaluations)
 
 
 def _train(state: State, vegas: Figures) -> Decision | None:
@@ -127,15 +126,12 @@ def choice_stage(state: State, pinned: str | None, early: Decision | None) -> De
     """The decision of the training, or that of a comparison of the trained flow with VEGAS on fresh points."""
     if early is not None:
         return early
-    card = state.card
-    assert state.flow is not None
     assert state.figures_of_vegas is not None
-    goal = Goal(card.events, card.integration.evaluations)
-    return _final(decide(*_compare(state, state.figures_of_vegas, goal, pinned), goal), card, pinned)
+    return _final(_compare(state, state.figures_of_vegas, pinned), state.card, pinned)
 
 
-def _compare(state: State, vegas: Figures, goal: Goal, pinned: str | None) -> tuple[Figures, Figures]:
-    """Figures of VEGAS and flow on fresh points, more of them where more is to be decided; sets ``fresh``.
+def _compare(state: State, vegas: Figures, pinned: str | None) -> Decision:
+    """The decision by fresh points of VEGAS and flow, more of them where more is to be decided; sets ``fresh``.
 
     Few points see nothing of a tail, and overestimate the efficiency, most of all that of a sampler whose tail is rare.
     So the comparison grows with the time at stake: first to the points of the integration, with which the largest
@@ -143,30 +139,23 @@ def _compare(state: State, vegas: Figures, goal: Goal, pinned: str | None) -> tu
     """
     assert state.vegas is not None
     assert state.flow is not None
+    goal = state.goal
     flow, state.fresh = state.figures(state.flow, "choice flow")
-    if pinned or state.card.sampler != "auto":
-        return vegas, flow
-    block = goal.evaluations
-    of_vegas: list[Figures] = []
-    of_flow: list[Figures] = []
-    while True:
-        wanted = goal.points_to_compare(vegas, flow)
-        if of_vegas and wanted - flow.points < block:
-            return vegas, flow
-        if not of_vegas and wanted < 2 * flow.points:  # not worth the time
-            return vegas, flow
-        points, label = min(wanted, block), f"{flow.points} points before"
+    blocks: list[tuple[Figures, Figures]] = []
+    # More points have to be worth their while: twice as many as there are, then a block.
+    while _wish(state.card, pinned) is None and (wanted := goal.points_to_compare(vegas, flow)) >= (
+        flow.points + goal.evaluations if blocks else 2 * flow.points
+    ):
+        points, label = min(wanted, goal.evaluations), f"{flow.points} points before"
         log.info("choice: compares with %d fresh points more of each, since much is at stake", points)
-        more, _ = state.figures(state.vegas, f"choice vegas, {label}", points)
-        mine, fresh = state.figures(state.flow, f"choice flow, {label}", points)
-        if points < block:
-            vegas, flow, state.fresh = more, mine, fresh
-            continue
-        if not of_vegas:
+        vegas, _ = state.figures(state.vegas, f"choice vegas, {label}", points)
+        flow, fresh = state.figures(state.flow, f"choice flow, {label}", points)
+        if not blocks:
             state.fresh = fresh
-        of_vegas.append(more)
-        of_flow.append(mine)
-        vegas, flow = Figures.mean_of(of_vegas), Figures.mean_of(of_flow)
+        if points == goal.evaluations:
+            blocks.append((vegas, flow))
+            vegas, flow = (Figures.mean_of(parts) for parts in zip(*blocks, strict=True))
+    return decide(vegas, flow, goal)
 
 
 def training_config(card: Card) -> TrainingConfig:
@@ -179,15 +168,14 @@ def choice_of_given(state: State, pinned: str | None) -> Decision:
     """The choice for a sampler of an earlier run: nothing is left to train."""
     card = state.card
     assert state.vegas is not None
-    goal = Goal(card.events, card.integration.evaluations)
     vegas, _ = state.figures(state.vegas, "choice vegas")
     if state.flow is None:
         return Decision("vegas", "vegas", "the sampler file holds no flow", {}, {"vegas": vegas}, "pinned")
-    return _final(decide(*_compare(state, vegas, goal, pinned), goal), card, pinned)
+    return _final(_compare(state, vegas, pinned), card, pinned)
 
 
 def _final(measured: Decision, card: Card, pinned: str | None) -> Decision:
-    asked = pinned or (None if card.sampler == "auto" else card.sampler)
+    asked = _wish(card, pinned)
     if asked is None:
         return measured
     return Decision(
@@ -198,6 +186,11 @@ def _final(measured: Decision, card: Card, pinned: str | None) -> Decision:
         measured.figures,
         "pinned",
     )
+
+
+def _wish(card: Card, pinned: str | None) -> str | None:
+    """The sampler that an earlier decision or the card insists on; None where it is measured."""
+    return pinned or (None if card.sampler == "auto" else card.sampler)
 
 
 def _asked(card: Card, pinned: str | None) -> str:

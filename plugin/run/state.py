@@ -11,7 +11,7 @@ from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
 from mcbridge.scaling import Context, Cost, Evaluator, InProcess, Workers
 from plugin.card import Card
-from plugin.choice import Decision, Figures, measured_figures
+from plugin.choice import Decision, Figures, Goal, measured_figures
 from plugin.run.progress import Progress
 
 __all__ = ["State"]
@@ -43,6 +43,11 @@ class State:
         """Figures of merit on fresh independent points; as many as the card says unless told otherwise."""
         points = points or self.card.choice.evaluations
         return measured_figures(self.process, sampler, points, self.streams, purpose, self.guard)
+
+    @property
+    def goal(self) -> Goal:
+        """What the card wants once the map is chosen."""
+        return Goal(self.card.events, self.card.integration.evaluations)
 
     @property
     def threads(self) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mcbridge.errors import UserError
+from plugin.commands.resume import refuse_beside_resume
 
 __all__ = ["app"]
 
@@ -115,14 +116,17 @@ def run(
     Example: `binnis sherpa run examples/sherpa/ee_to_mumu_photon.yaml --events 10000`
     """
     if resume is not None:
-        _resume(context, resume, prefix, quiet)
-        return
-    if card is None:
+        refuse_beside_resume(context, "prefix", "quiet")
+    elif card is None:
         raise UserError("binnis sherpa run needs a run card (Sherpa.yaml), or --resume DIR")
     from plugin.integrator import sampler_named
     from sherpa_interface.present import print_result
-    from sherpa_interface.run import Settings, run_card
+    from sherpa_interface.run import Settings, resume_run, run_card
 
+    if resume is not None:
+        print_result(resume_run(resume, prefix, quiet))
+        return
+    assert card is not None
     settings = Settings(
         events=events,
         seed=seed,
@@ -135,22 +139,3 @@ def run(
         quiet=quiet,
     )
     print_result(run_card(card, settings, output, prefix))
-
-
-def _resume(context: typer.Context, folder: Path, prefix: Path | None, quiet: bool) -> None:
-    given = [
-        "CARD" if name == "card" else f"--{name}"
-        for name in context.params
-        if name not in ("resume", "prefix", "quiet")
-        and getattr(context.get_parameter_source(name), "name", "") != "DEFAULT"
-    ]
-    if given:
-        given.sort(key=lambda name: name != "CARD")
-        raise UserError(
-            f"--resume goes on with the card and the settings in its folder and takes no {' and no '.join(given)};"
-            " beside it only --prefix and --quiet are allowed"
-        )
-    from sherpa_interface.present import print_result
-    from sherpa_interface.run import resume_run
-
-    print_result(resume_run(folder, prefix, quiet))

@@ -16,7 +16,6 @@ namespace {
 constexpr std::ptrdiff_t PIECE = 1024;          // points of one piece of sampling or density
 constexpr std::ptrdiff_t GRADIENT_PIECE = 256;  // smallest piece of a gradient
 constexpr std::ptrdiff_t GRADIENT_PIECES = 8;   // largest number of partial sums of one channel
-constexpr std::ptrdiff_t WHOLE_TILES = 32;      // pieces end where tiles end: a tile has 32 points
 
 // Points sorted by channel: channel c owns positions [begin[c], begin[c + 1]).
 struct Groups {
@@ -160,7 +159,7 @@ void gradient(const Architecture& a, const T* params, std::ptrdiff_t channels, c
         }
         const std::ptrdiff_t parts = std::clamp<std::ptrdiff_t>((end - begin) / GRADIENT_PIECE, 1, GRADIENT_PIECES);
         const auto cut = [&](std::ptrdiff_t k) {  // between full tiles
-            return k == parts ? end : begin + (end - begin) * k / parts / WHOLE_TILES * WHOLE_TILES;
+            return k == parts ? end : begin + (end - begin) * k / parts / LANES * LANES;
         };
         for (std::ptrdiff_t k = 0; k < parts; ++k) pieces.push_back({c, cut(k), cut(k + 1)});
     }

@@ -9,6 +9,8 @@
 
 namespace mcbridge {
 
+constexpr int LANES = 32;  // points of a tile, whatever the instruction set
+
 // Points of one channel; arrays are (n, dim), (n, context), (n,), row-major and contiguous.
 template <class T>
 struct KernelTable {

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernel_table.hpp"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -19,7 +21,7 @@
 
 namespace MCB_NAMESPACE {
 
-constexpr int LANES = 32;  // points of a tile
+using mcbridge::LANES;
 
 // V: numbers, M: integers of the same width, as comparisons give them. Unaligned, since tiles start anywhere.
 template <class T>
