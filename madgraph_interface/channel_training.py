@@ -29,8 +29,8 @@ __all__ = ["KEPT", "RESERVE", "TRUNCATION", "Job", "Outcome", "early", "train_ch
 KEPT = 4 / 7
 """Share of MadEvent's points whose events are kept: those of the last of three iterations, which double."""
 
-RESERVE = 1.15
-"""With a frozen sampler there is one iteration, of so many more points than are expected to be needed."""
+RESERVE = 1.05
+"""With a frozen sampler there is one iteration, of so many more points than are expected to be needed (hook.h)."""
 
 TRUNCATION = 0.01
 """Share of the cross section that MadEvent leaves above the largest weight (``trunc_max`` of its run_config.inc)."""

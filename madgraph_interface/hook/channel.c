@@ -156,11 +156,11 @@ void hook_one_iteration(const struct hook_channel *channel) {
     char text[4096];
     if (channel->calls < 1 || channel->least < 2 || channel->least > 6 || !read_input(text, sizeof text)) return;
     const char *rest = strchr(text, '\n');
-    /* Iterations double: n, 2n, 4n. Where events are wanted, as many points as they take, with a reserve: a second
-     * iteration throws away the events of the first. */
+    /* Iterations double: n, 2n, 4n. Where events are wanted, as many points as they take, with a small reserve: what is
+     * missing then is drawn in another iteration. */
     const int again = getenv("BINNIS_MADEVENT_AGAIN") != NULL; /* another survey came before */
     double all = (double)channel->calls * (again ? 3 : (1 << channel->least) - 1);
-    if (channel->refine && channel->density > 0) all = 1.15 * channel->luminosity / channel->density;
+    if (channel->refine && channel->density > 0) all = HOOK_RESERVE * channel->luminosity / channel->density;
     if (all < 200) all = 200;
     FILE *changed = rest ? tmpfile() : NULL;
     if (!changed) return;

@@ -1,8 +1,8 @@
 /* The hook that is linked into MadEvent: what its files share.
  *
  * MadEvent draws every random coordinate of a phase-space point by `ntuple` inside `x_to_f_arg`, and evaluates the point
- * by `dsig`. The linker's option --wrap puts the functions of madevent.c around these three; no source of MadGraph is
- * changed. Without a folder `binnis` in the process directory the hook only passes calls on.
+ * by `dsig`; `clear_events` begins another iteration. The linker's option --wrap puts the functions of madevent.c around
+ * these; no source of MadGraph is changed. Without a folder `binnis` in the process directory the hook only passes calls on.
  *
  * Files of a channel, in <process directory>/binnis/<subprocess>/G<channel>/:
  *   survey.txt   written at the end of the survey: what it cost, seed of the launch, fingerprint of the cards
@@ -17,6 +17,8 @@
 #include <stdint.h>
 
 #define HOOK_PATH 4096
+#define HOOK_RESERVE 1.05 /* points of an iteration over those that are expected to give the events; as in channel_training.py */
+#define HOOK_LEAST 0.02   /* points of a further iteration over those before, at least */
 
 enum hook_mode {
     HOOK_PASSIVE, /* MadEvent as it is */

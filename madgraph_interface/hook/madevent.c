@@ -15,6 +15,7 @@
 extern void __real_x_to_f_arg_(int *, int *, int *, int *, int *, double *, double *, double *) WEAK;
 extern void __real_ntuple_(double *, double *, double *, int *, int *) WEAK;
 extern double __real_dsig_(double *, double *, int *) WEAK;
+extern void __real_clear_events_(void) WEAK;
 
 /* Common blocks of MadEvent (dsample.f of version 3.5). */
 extern struct {
@@ -27,6 +28,9 @@ extern struct {
 extern struct {
     double accur; /* positive in a survey, minus the luminosity in a refine */
 } to_accuracy_ WEAK;
+extern struct {
+    int written; /* events after unweighting, when an iteration ends */
+} to_eventswritten_ WEAK;
 extern struct {
     double twgt; /* a point becomes an event with probability weight / (10 twgt), at most 1; weights as in the sum */
 } to_unwgt_ WEAK;
@@ -226,8 +230,10 @@ void __wrap_ntuple_(double *x, double *a, double *b, int *coordinate, int *confi
 /* The end of an iteration. A job goes on where its first iteration has left too few events, that is, after a large weight.
  * To weigh the iterations by their errors, as MadEvent does, would then give too small a cross section; that of the first
  * iteration, whose number of points was fixed beforehand, has no bias. MadEvent averages over the last three. */
+static double mean;
+
 static void iteration_done(void) {
-    static double mean, sigma, signed_mean;
+    static double sigma, signed_mean;
     const int done = sample_common_.cur_it - 1;
     if (done == 1) {
         mean = to_iterations_.xmean[0];
@@ -241,6 +247,21 @@ static void iteration_done(void) {
         to_iterations_.xrmean[k] = signed_mean;
         to_iterations_.xsigma[k] = sigma * sqrt(averaged);
     }
+}
+
+/* A further iteration begins. MadEvent doubles the points and forgets the events it has, since its grid has changed; a
+ * frozen sampler keeps them all, and draws the points that are missing. */
+void __wrap_clear_events_(void) {
+    if (mode != HOOK_FLOW || sample_common_.cur_it < 2 || to_accuracy_.accur >= 0) {
+        __real_clear_events_();
+        return;
+    }
+    const double missing = -to_accuracy_.accur * mean / (to_eventswritten_.written > 0 ? to_eventswritten_.written : 1) - 1;
+    const double points = (double)count.evaluations;
+    double more = HOOK_RESERVE * points * (missing > HOOK_LEAST ? missing : HOOK_LEAST);
+    if (more > 2 * points) more = 2 * points;
+    if (more < 200) more = 200;
+    if (more < sample_common_.events) sample_common_.events = (int)more;
 }
 
 double __wrap_dsig_(double *p, double *wgt, int *imode) {

@@ -8,6 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from madgraph_interface.channel_training import RESERVE
 from madgraph_interface.directory import read_result
 from madgraph_interface.integrand import MadEventIntegrand
 from madgraph_interface.records import read_jobs, read_points, read_survey
@@ -98,7 +99,7 @@ def test_the_integral_with_a_flow(surveyed, sampler):
     assert result.events > 0
     job = read_jobs(surveyed.root)[-1]
     assert (job.mode, job.stage, job.directory) == ("flow", "refine", "G1a0")
-    assert job.points == int(1.15 * 5.0 / 7e-4)  # one iteration instead of three
+    assert job.points == int(RESERVE * 5.0 / 7e-4)  # one iteration instead of three
 
 
 def test_the_grid_stays_frozen(surveyed):
@@ -208,3 +209,19 @@ def test_jobs_that_go_on_or_stop_by_their_events_average_to_the_truth(surveyed):
         points.append(read_jobs(surveyed.root)[-1].points)
     assert 0.1 < np.mean(np.array(points) > min(points)) < 1.0  # some of them have gone on
     assert abs(np.mean(means) - TRUTH) < 4 * np.std(means) / np.sqrt(len(means))
+
+
+def test_a_job_that_falls_short_keeps_its_events_and_draws_what_is_missing(surveyed):
+    put(surveyed, identity(), density=1.0)
+    surveyed.run(REFINE.replace("-5.0", "-20.0"), "G1a0", offset=1)  # 200 points, to learn the yield
+    probe = read_result(surveyed.channel.madevent.parent / "G1a0" / "results.dat")
+    yields = probe.events / (read_jobs(surveyed.root)[-1].evaluations * probe.mean)
+    put(surveyed, identity(), density=1.25 * yields)
+    said = surveyed.run(REFINE.replace("-5.0", "-20.0"), "G1b0", offset=2)
+    iterations = [line for line in said.splitlines() if line.split()[:1] == ["iteration"]]
+    result = read_result(surveyed.channel.madevent.parent / "G1b0" / "results.dat")
+    job = read_jobs(surveyed.root)[-1]
+    first = RESERVE * 20.0 / (1.25 * yields)
+    assert len(iterations) > 1
+    assert result.events > 20.0 * result.mean
+    assert 1.05 * first < job.points < 1.6 * first  # to start again with twice the points would take three times as many

@@ -34,8 +34,9 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
   double precision :: xmean(99), xsigma(99), xwmax(99), xeff(99), xrmean(99)
   common /to_iterations/ xmean, xsigma, xwmax, xeff, xrmean
   double precision :: wgt, x(most), p(most), fx, mean, squares, error, total, weights, r
-  integer :: i, j, ninvar, mincfig, kept
+  integer :: i, j, ninvar, mincfig, kept, written
   common /toy_events/ kept
+  common /to_eventswritten/ written
   logical :: there
 
   dim = ndim; events = ncall; itm = itmax; kn = 0; cur_it = 1; invar = ndim; configs = 1
@@ -77,13 +78,14 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     xmean(cur_it) = mean; xrmean(cur_it) = mean; xsigma(cur_it) = error
     if (use_cut /= 0) call adapt(ndim)
     cur_it = cur_it + 1
+    events = 2 * events
+    twgt = mean / (dble(itm) * events)
     r = dsig(p, wgt, 2)
-    twgt = mean / (dble(itm) * 2d0 * events)
+    written = kept
     if (cur_it > itmin .and. accur > 0d0 .and. error / mean < accur) exit
     if (cur_it > itmin .and. accur < 0d0 .and. kept > -accur * mean) exit
     if (cur_it > itm) exit
     call clear_events
-    events = 2 * events
   end do
   total = 0d0; weights = 0d0 ! the last three iterations
   do i = max(1, cur_it - 3), cur_it - 1
