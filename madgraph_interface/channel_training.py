@@ -12,6 +12,7 @@ import numpy as np
 
 from madgraph_interface.directory import Channel
 from madgraph_interface.integrand import MadEventIntegrand
+from madgraph_interface.measurement import TRUNCATION, measure
 from madgraph_interface.records import SurveyRecord
 from mcbridge import core
 from mcbridge.errors import UserError
@@ -24,16 +25,13 @@ from plugin.choice import USUAL_GAIN, Figures, Goal, decide_early, figures_of_ch
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import estimate_training_seconds, split_budget
 
-__all__ = ["KEPT", "RESERVE", "TRUNCATION", "Job", "Outcome", "early", "train_channel", "training_points"]
+__all__ = ["KEPT", "RESERVE", "Job", "Outcome", "early", "train_channel", "training_points"]
 
 KEPT = 4 / 7
 """Share of MadEvent's points whose events are kept: those of the last of three iterations, which double."""
 
 RESERVE = 1.05
 """With a frozen sampler there is one iteration, of so many more points than are expected to be needed (hook.h)."""
-
-TRUNCATION = 0.01
-"""Share of the cross section that MadEvent leaves above the largest weight (``trunc_max`` of its run_config.inc)."""
 
 SMALL = 0.01
 """Share of the cross section below which no channel gets a flow that a card insists on."""
@@ -98,6 +96,7 @@ class Outcome:
         sampler: file of the sampler, not yet in use; None for MadEvent as it is.
         fingerprint: of the cards it was trained with.
         largest: weight that unweighting takes as the largest [pb].
+        highest: weight that no job takes a larger one than as its largest [pb].
         density: events that a point with a weight other than 0 yields, over the cross section [1/pb].
         grid: MadEvent's grid that the sampler stands on.
         events: that the choice was made for.
@@ -112,6 +111,7 @@ class Outcome:
     sampler: Path | None = None
     fingerprint: str = ""
     largest: float = 0.0
+    highest: float = 0.0
     density: float = 0.0
     grid: Path = Path()
     events: float = 0.0
@@ -121,13 +121,15 @@ class Outcome:
 class Candidate:
     """A sampler of the channel, or MadEvent as it is (None), and what an event costs with it.
 
-    ``live`` is the share of points with a weight other than 0.
+    ``live`` is the share of points with a weight other than 0; ``largest`` and ``highest`` as in
+    :class:`madgraph_interface.measurement.Measured`.
     """
 
     sampler: Sampler | None
     figures: Figures
     largest: float = 0.0
     live: float = 1.0
+    highest: float = 0.0
 
     @property
     def density(self) -> float:
@@ -241,6 +243,7 @@ def _outcome(
         path,
         job.survey.fingerprint,
         chosen.largest,
+        chosen.highest,
         chosen.density,
         job.grid,
         job.events,
@@ -282,9 +285,7 @@ def _train(job: Job, integrand: MadEventIntegrand) -> tuple[dict[str, Candidate]
     trained = train(integrand, base, points, CONFIG, streams, budget.training, guard=guard)
     if trained.diverged:
         return candidates, f"the training of the flow diverged: {trained.reason}"
-    begin = time.process_time()
-    fresh = fresh_weights(integrand, trained.sampler, job.probe, streams, purpose="choice", guard=guard)
-    drawing = (time.process_time() - begin) / job.probe  # what the sampler itself costs is part of a point
-    seconds = integrand.seconds_per_evaluation + drawing
-    candidates["flow"] = _frozen(trained.sampler, fresh.event_weights, seconds)
+    found = measure(integrand, trained.sampler, job.probe, streams, guard)
+    figures = replace(found.figures, efficiency=found.figures.efficiency / RESERVE)
+    candidates["flow"] = Candidate(found.sampler, figures, found.largest, found.live, found.highest)
     return candidates, ""

@@ -41,7 +41,7 @@ def install(channel: Channel, outcome: Outcome) -> None:
     outcome.sampler.replace(folder / "sampler.mcb")
     write_text(
         folder / "trained",
-        f"{outcome.fingerprint} {ACCEPTANCE * outcome.largest:.17g} {outcome.density:.17g}\n",
+        f"{outcome.fingerprint} {ACCEPTANCE * outcome.largest:.17g} {outcome.density:.17g} {outcome.highest:.17g}\n",
     )
     _survey(channel)
 

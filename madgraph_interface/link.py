@@ -9,7 +9,7 @@ from mcbridge.errors import UserError
 
 __all__ = ["WRAPPED", "add_line", "hook_library", "link_line", "remove_line"]
 
-WRAPPED = ("ntuple_", "x_to_f_arg_", "dsig_", "clear_events_")
+WRAPPED = ("ntuple_", "x_to_f_arg_", "dsig_", "clear_events_", "store_events_")
 """Functions of MadEvent that the hook wraps."""
 
 _MARK = "# binnis: sampling hook (see 'binnis madgraph status')"

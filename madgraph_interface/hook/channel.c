@@ -211,6 +211,6 @@ int hook_has_sampler(struct hook_channel *channel) {
     unsigned long long cards;
     if (!channel->known || !hook_exists(channel->folder, "sampler.mcb") || !hook_exists(channel->folder, "grid")) return 0;
     if (!hook_join(path, channel->folder, "trained") || !hook_read_line(path, line, sizeof line)) return 0;
-    return sscanf(line, "%llx %lf %lf", &cards, &channel->acceptance, &channel->density) == 3 &&
+    return sscanf(line, "%llx %lf %lf %lf", &cards, &channel->acceptance, &channel->density, &channel->highest) == 4 &&
            cards == channel->fingerprint;
 }

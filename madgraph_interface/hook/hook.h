@@ -8,7 +8,8 @@
  *   survey.txt   written at the end of the survey: what it cost, seed of the launch, fingerprint of the cards
  *   survey.rec   points of its last iteration (format of mcb_record; u in the bins of that iteration's grid)
  *   sampler.mcb  the trained sampler; grid: MadEvent's grid (ftn26) that it was trained on
- *   trained      fingerprint of the cards (hexadecimal), weight from which events are kept [pb], events per point and pb
+ *   trained      fingerprint of the cards (hexadecimal), weight from which events are kept [pb], events per point and pb,
+ *                weight that no job takes a larger one than as its largest [pb]
  */
 #ifndef BINNIS_HOOK_H
 #define BINNIS_HOOK_H
@@ -41,6 +42,7 @@ struct hook_channel {
     double luminosity;         /* events that are asked for [1/pb], 0 in a survey */
     double acceptance;         /* weight [pb] above which MadEvent keeps every point as an event */
     double density;            /* events that a point with a weight other than 0 yields, over the cross section [1/pb] */
+    double highest;            /* weight [pb] that no job takes a larger one than as its largest */
     uint64_t fingerprint;      /* of the cards that fix the integrand */
 };
 

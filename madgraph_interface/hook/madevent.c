@@ -16,6 +16,10 @@ extern void __real_x_to_f_arg_(int *, int *, int *, int *, int *, double *, doub
 extern void __real_ntuple_(double *, double *, double *, int *, int *) WEAK;
 extern double __real_dsig_(double *, double *, int *) WEAK;
 extern void __real_clear_events_(void) WEAK;
+extern void __real_store_events_(double *, int *) WEAK;
+
+#define MOST_EVENTS 200000 /* maxevents of genps.inc */
+#define UNIT 27            /* of the file of events */
 
 /* Common blocks of MadEvent (dsample.f of version 3.5). */
 extern struct {
@@ -33,6 +37,8 @@ extern struct {
 } to_eventswritten_ WEAK;
 extern struct {
     double twgt; /* a point becomes an event with probability weight / (10 twgt), at most 1; weights as in the sum */
+    double maxwgt, kept[MOST_EVENTS]; /* weights of the events over 10 twgt, at least 1 */
+    int unit, number, itmin;
 } to_unwgt_ WEAK;
 extern struct {
     double xmean[99], xsigma[99], xwmax[99], xeff[99], xrmean[99]; /* of the iterations */
@@ -262,6 +268,17 @@ void __wrap_clear_events_(void) {
     if (more > 2 * points) more = 2 * points;
     if (more < 200) more = 200;
     if (more < sample_common_.events) sample_common_.events = (int)more;
+}
+
+/* MadEvent takes as the largest weight of a job what leaves 1% of the job's own cross section above. Where a job has a few
+ * thousand events, one point decides; the trainer knows what leaves a share of the whole channel above. Larger weights stay
+ * with their events, and MadGraph applies its rule to the sample of all channels at the end. */
+void __wrap_store_events_(double *largest, int *scale) {
+    const double highest = channel.acceptance > 0 ? channel.highest / channel.acceptance : 0;
+    if (mode == HOOK_FLOW && highest >= 1 && to_unwgt_.unit == UNIT)
+        for (int k = 0; k < to_unwgt_.number && k < MOST_EVENTS; ++k)
+            if (fabs(to_unwgt_.kept[k]) > highest) to_unwgt_.kept[k] = copysign(highest, to_unwgt_.kept[k]);
+    __real_store_events_(largest, scale);
 }
 
 double __wrap_dsig_(double *p, double *wgt, int *imode) {

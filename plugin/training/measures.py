@@ -22,13 +22,17 @@ class Moments:
         mean: of the weights, with their sign.
         absolute: mean of their absolute values.
         second: mean of their squares.
-        efficiency: of unweighting at 1e-3 of overweight.
+        efficiency: of unweighting at the quantile of overweight.
+        largest: weight that unweighting takes as the largest then.
+        live: share of the points with a weight other than 0.
     """
 
     mean: float
     absolute: float
     second: float
     efficiency: float
+    largest: float = 0.0
+    live: float = 0.0
 
     @property
     def sigma(self) -> float:
@@ -36,7 +40,7 @@ class Moments:
         return float(np.sqrt(max(self.second - self.mean**2, 0.0)))
 
 
-def judge(target: Array, density: Array, proposed: Array, n: int) -> Moments:
+def judge(target: Array, density: Array, proposed: Array, n: int, quantile: float = QUANTILE) -> Moments:
     """What the weights ``target/proposed`` would be if ``proposed`` had drawn the points.
 
     Arguments:
@@ -44,6 +48,7 @@ def judge(target: Array, density: Array, proposed: Array, n: int) -> Moments:
         density: (k,), what drew the points.
         proposed: (k,), the density in question.
         n: number of points drawn, those with weight 0 included.
+        quantile: share of the absolute weight that may lie above the largest weight of the unweighting.
     """
     if not len(target) or n < 1:
         return Moments(0.0, 0.0, 0.0, 0.0)
@@ -59,13 +64,12 @@ def judge(target: Array, density: Array, proposed: Array, n: int) -> Moments:
     heavy, number = weight[order], np.cumsum(share[order])
     carried = np.cumsum(heavy * share[order])
     # The excess above w_max = heavy[k] grows with k; it must not exceed the quantile of the total.
-    last = max(int(np.searchsorted(carried - heavy * number, QUANTILE * total)) - 1, 0)
-    maximum = (carried[last] - QUANTILE * total) / max(number[last], 1e-300)
+    last = max(int(np.searchsorted(carried - heavy * number, quantile * total)) - 1, 0)
+    maximum = (carried[last] - quantile * total) / max(number[last], 1e-300)
     if maximum <= 0.0:  # one point carries less than the quantile
         maximum = float(heavy[last])
-    trials = float(np.sum(share)) / n  # below 1 where part of the density falls on weight 0
-    efficiency = min(total / n / maximum, min(trials, 1.0))
-    return Moments(mean, total / n, second, float(efficiency))
+    live = min(float(np.sum(share)) / n, 1.0)  # below 1 where part of the density falls on weight 0
+    return Moments(mean, total / n, second, float(min(total / n / maximum, live)), float(maximum), live)
 
 
 def best_eps(

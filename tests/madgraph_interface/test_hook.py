@@ -28,12 +28,12 @@ def grid_numbers(path):
     return np.array(path.read_text().split()[: 3 * 25], dtype=float)
 
 
-def put(toy, sampler, acceptance=700.0, density=7e-4, grid=None):
+def put(toy, sampler, acceptance=700.0, density=7e-4, grid=None, highest=1e9):
     """A sampler for the channel, as the training leaves it."""
     survey = read_survey(toy.channel)
     (toy.channel.folder / "grid").write_bytes((grid or toy.channel.directory / "ftn26").read_bytes())
     sampler.save(toy.channel.folder / "sampler.mcb")
-    (toy.channel.folder / "trained").write_text(f"{survey.fingerprint} {acceptance} {density}\n")
+    (toy.channel.folder / "trained").write_text(f"{survey.fingerprint} {acceptance} {density} {highest}\n")
 
 
 @pytest.fixture
@@ -224,4 +224,17 @@ def test_a_job_that_falls_short_keeps_its_events_and_draws_what_is_missing(surve
     first = RESERVE * 20.0 / (1.25 * yields)
     assert len(iterations) > 1
     assert result.events > 20.0 * result.mean
-    assert 1.05 * first < job.points < 1.6 * first  # to start again with twice the points would take three times as many
+    assert (
+        1.05 * first < job.points < 1.6 * first
+    )  # to start again with twice the points would take three times as many
+
+
+def test_no_job_takes_a_larger_weight_than_the_channels_as_its_largest(surveyed):
+    largest = {}
+    for highest in (1e9, 600.0):
+        put(surveyed, skewed(), acceptance=300.0, highest=highest)
+        said = surveyed.run(REFINE, "G1a0", offset=1)
+        largest[highest] = 300.0 * float(said.split("largest")[-1].split()[0])
+        assert within(read_result(surveyed.channel.madevent.parent / "G1a0" / "results.dat"))
+    assert largest[1e9] > 650.0
+    assert 500.0 < largest[600.0] <= 600.0

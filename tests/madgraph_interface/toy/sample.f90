@@ -21,26 +21,26 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
   implicit none
   integer, intent(in) :: ndim, ncall, itmax, itmin, channel
   integer, parameter :: ng = 24, most = 8
-  double precision :: tmean, trmean, tsigma, accur, twgt
-  integer :: dim, events, itm, kn, cur_it, invar, configs, use_cut
+  integer, parameter :: unwgt_most = 200000
+  double precision :: tmean, trmean, tsigma, accur, twgt, maxwgt, swgt(unwgt_most)
+  integer :: dim, events, itm, kn, cur_it, invar, configs, use_cut, lun, nw, least
   common /sample_common/ tmean, trmean, tsigma, dim, events, itm, kn, cur_it, invar, configs
   common /to_accuracy/ accur
   common /to_weight/ use_cut
-  common /to_unwgt/ twgt
+  common /to_unwgt/ twgt, maxwgt, swgt, lun, nw, least
   double precision :: grid(0:ng, most), sums(ng, most)
   integer :: lastbin(most)
   common /toy_grid/ grid, sums, lastbin
   double precision, external :: dsig
   double precision :: xmean(99), xsigma(99), xwmax(99), xeff(99), xrmean(99)
   common /to_iterations/ xmean, xsigma, xwmax, xeff, xrmean
-  double precision :: wgt, x(most), p(most), fx, mean, squares, error, total, weights, r
-  integer :: i, j, ninvar, mincfig, kept, written
-  common /toy_events/ kept
+  double precision :: wgt, x(most), p(most), fx, mean, squares, error, total, weights, none
+  integer :: i, j, ninvar, mincfig, written
   common /to_eventswritten/ written
   logical :: there
 
   dim = ndim; events = ncall; itm = itmax; kn = 0; cur_it = 1; invar = ndim; configs = 1
-  ninvar = ndim; mincfig = channel; twgt = -2d0
+  ninvar = ndim; mincfig = channel; twgt = -2d0; lun = 27; nw = 0; written = 0
   do j = 1, most
     grid(:, j) = [(dble(i) / ng, i=0, ng)]
   end do
@@ -52,7 +52,6 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     close (25)
   end if
 
-  kept = 0
   do while (cur_it <= itm)
     mean = 0d0; squares = 0d0; sums = 0d0
     do i = 1, events
@@ -68,10 +67,7 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
       end do
       mean = mean + wgt * itm
       squares = squares + (wgt * itm * events)**2
-      if (twgt > 0d0 .and. wgt > 0d0) then
-        call ranmar(r)
-        if (wgt > 10d0 * twgt * r) kept = kept + 1
-      end if
+      call unwgt(wgt)
     end do
     error = sqrt(max(squares / events - mean**2, 1d-30) / events)
     write (*, *) 'iteration', cur_it, mean, error
@@ -80,10 +76,10 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     cur_it = cur_it + 1
     events = 2 * events
     twgt = mean / (dble(itm) * events)
-    r = dsig(p, wgt, 2)
-    written = kept
+    none = dsig(p, wgt, 2)
+    call store_events(-1d0, .true.)
     if (cur_it > itmin .and. accur > 0d0 .and. error / mean < accur) exit
-    if (cur_it > itmin .and. accur < 0d0 .and. kept > -accur * mean) exit
+    if (cur_it > itmin .and. accur < 0d0 .and. written > -accur * mean) exit
     if (cur_it > itm) exit
     call clear_events
   end do
@@ -93,7 +89,7 @@ subroutine sample_full(ndim, ncall, itmax, itmin, channel)
     weights = weights + 1d0 / xsigma(i)**2
   end do
   open (66, file='results.dat', status='unknown')
-  write (66, '(3e12.5,2i9,i5,i9,e10.3,e12.5,3e13.5,i9)') total / weights, 1d0 / sqrt(weights), 0d0, kn, kn, cur_it - 1, kept, &
+  write (66, '(3e12.5,2i9,i5,i9,e10.3,e12.5,3e13.5,i9)') total / weights, 1d0 / sqrt(weights), 0d0, kn, kn, cur_it - 1, written, &
     0d0, twgt, total / weights, 0d0, 0d0, 0
   close (66)
   if (use_cut /= 0) call write_grid('ftn26', ndim)
@@ -104,11 +100,11 @@ subroutine write_grid(name, ndim)
   implicit none
   character(*), intent(in) :: name
   integer, intent(in) :: ndim
-  integer, parameter :: ng = 24, most = 8
-  double precision :: grid(0:ng, most), sums(ng, most), twgt
-  integer :: lastbin(most), i, j
+  integer, parameter :: ng = 24, most = 8, unwgt_most = 200000
+  double precision :: grid(0:ng, most), sums(ng, most), twgt, maxwgt, swgt(unwgt_most)
+  integer :: lastbin(most), i, j, lun, nw, itmin
   common /toy_grid/ grid, sums, lastbin
-  common /to_unwgt/ twgt
+  common /to_unwgt/ twgt, maxwgt, swgt, lun, nw, itmin
   open (26, file=name, status='unknown')
   write (26, '(4f21.17)') ((grid(i, j), i=0, ng), j=1, ndim)
   write (26, *) twgt
