@@ -224,9 +224,7 @@ def test_a_job_that_falls_short_keeps_its_events_and_draws_what_is_missing(surve
     first = RESERVE * 20.0 / (1.25 * yields)
     assert len(iterations) > 1
     assert result.events > 20.0 * result.mean
-    assert (
-        1.05 * first < job.points < 1.6 * first
-    )  # to start again with twice the points would take three times as many
+    assert 1.05 * first < job.points < 1.6 * first  # another start with twice as many: 3
 
 
 def test_no_job_takes_a_larger_weight_than_the_channels_as_its_largest(surveyed):
