@@ -26,10 +26,11 @@ def pulls_of_chains(arguments: argparse.Namespace, program: Installation, scratc
     card = card_of(case, arguments.itmin, scratch)
     pulls, chosen = [], []
     reference = tuple(arguments.reference or (0.0, 0.0))
-    for seed in range(1, arguments.pulls + 1):
+    first = 101 if arguments.auto else 1  # auto and flow share no random numbers
+    for seed in range(first, first + arguments.pulls):
         settings = settings_of(arguments, seed)
         result = run_card(card, settings, scratch / f"{case}_{seed}", program)
-        if seed == 1 and not arguments.reference:
+        if seed == first and not arguments.reference:
             base = scratch / f"{case}_{seed}" / "optimisation" / "Results.zip"
             reference = _reference(card, base, program)
             print(f"reference {reference[0]:.6g} +- {reference[1]:.2g} pb", file=sys.stderr, flush=True)
