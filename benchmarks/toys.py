@@ -92,7 +92,7 @@ def train_toy(
     """
     generator = np.random.default_rng([seed, events])
     spec = core.FlowSpec(2, kind="affine", blocks=toy.blocks, hidden=32, layers=3)
-    config = BayesianConfig(mean_steps=mean_steps, steps=steps, batch=512, draws=4)
+    config = BayesianConfig(mean_steps=mean_steps, steps=steps, batch=2048, draws=4)
     points, jacobian = toy.to_flow(toy.lines(toy.axis, LINES))
     flat = np.ascontiguousarray(points.reshape(-1, 2), dtype=np.float32)
     found: list[tuple[Array, Array, Array]] = []
