@@ -26,8 +26,7 @@ from mcbridge.version import __version__
 from plugin.annotate.collect import Collected, Group, Reader, collect
 from plugin.annotate.learn import DivergedError, GroupDensity, LearnConfig, learn_group
 from plugin.annotate.systematic import ATTRIBUTE as SYST
-from plugin.annotate.systematic import Systematic
-from plugin.bayesian import ConditionalDensity
+from plugin.annotate.systematic import Systematic, Variations
 
 __all__ = ["Annotation", "GroupResult", "annotate"]
 
@@ -48,7 +47,6 @@ class GroupResult:
         events, negative: number of events, and of those with negative weight.
         effective: Kish effective number of all events.
         density: what was learned; None where there are no uncertainties.
-        conditional: density conditional on the nuisance parameter, where there is one.
         note: why not.
         outside: events outside the range of those that were learned from; they have the density of its edge.
         sums: (M,), sums of ``XWGTUP p(x|theta_m)/p(x)`` over the events.
@@ -61,7 +59,6 @@ class GroupResult:
     negative: int
     effective: float
     density: GroupDensity | None = None
-    conditional: ConditionalDensity | None = None
     note: str = ""
     outside: int = 0
     sums: Array = field(default_factory=lambda: np.zeros(0))
@@ -159,14 +156,18 @@ def annotate(
     streams = Streams(seed)
     reader = Reader(jets)
     theory = GeneratorWeights.of_groups(declared, pdf_of_init(file.preamble), pdf_errors)
-    found = collect(file, reader, theory, training_events, streams, absolute)
+    variations = None if systematic is None else Variations(systematic)
+    found = collect(file, reader, theory, training_events, streams, absolute, variations)
+    if SYST in found.attributes:
+        variations = None
     if theory and not theory.events:
         theory = found.theory = GeneratorWeights(
             notes=["weights of scales or PDF members are declared, but no event has all"]
         )
-    groups = _learn(found, config, streams, min_events, absolute, systematic, tell)
-    header = _header(found, groups, config, seed, weights, absolute, systematic)
-    if all(group.density is None for group in groups.values()) and (not theory or THEORY in found.attributes):
+    groups = _learn(found, config, streams, min_events, absolute, tell)
+    header = _header(found, groups, config, seed, weights, absolute, variations)
+    nothing_else = variations is None and (not theory or THEORY in found.attributes)
+    if nothing_else and all(group.density is None for group in groups.values()):
         reasons = "; ".join(f"{group.state.name}: {group.note}" for group in list(groups.values())[:5])
         raise UserError(f"no event of {source} can be given uncertainties: {reasons}")
     learned = any(group.density is not None for group in groups.values())
@@ -175,7 +176,7 @@ def annotate(
     with atomic(output) as temporary, OutputStream(temporary, is_compressed(output), config.threads) as stream:
         stream.write_bytes(insert_into_preamble(file.preamble, declaration, {"binn": header}))
         for block in file:
-            for text in _annotated(block, reader, groups, found, weights, config.threads):
+            for text in _annotated(block, reader, groups, found, variations, weights, config.threads):
                 stream.write_bytes(text)
         stream.write_bytes(file.tail)
     return Annotation(output, found.events, list(groups.values()), theory, header)
@@ -187,7 +188,6 @@ def _learn(
     streams: Streams,
     min_events: int,
     absolute: bool,
-    systematic: Systematic | None,
     tell: Progress,
 ) -> dict[FinalState, GroupResult]:
     """The Bayesian flows of all groups that have enough events."""
@@ -215,19 +215,6 @@ def _learn(
                         lambda done, planned, stage=stage: tell(stage, done, planned),  # type: ignore[misc]
                     )
                     result.sums = np.zeros(config.replicas)
-                    if systematic is not None and SYST not in found.attributes:
-                        stage = f"Systematic {len(results)}/{len(found.groups)}"
-                        result.conditional = systematic.learn(
-                            coordinates,
-                            momenta,
-                            masses,
-                            learned,
-                            state,
-                            streams,
-                            group.number,
-                            config.threads,
-                            lambda done, planned, stage=stage: tell(stage, done, planned),  # type: ignore[misc]
-                        )
                 except DivergedError as error:
                     result.note = f"the training diverged: {error}"
         if result.note:
@@ -254,7 +241,7 @@ def _header(
     seed: int,
     weights: bool,
     absolute: bool,
-    systematic: Systematic | None,
+    variations: Variations | None,
 ) -> dict[str, Any]:
     learned = [group for group in groups.values() if group.density is not None]
     content: dict[str, Any] = {
@@ -275,8 +262,8 @@ def _header(
     }
     if found.theory or found.theory.notes:
         content["theory"] = found.theory.as_json()
-    if systematic is not None:
-        content["systematic"] = systematic.as_json()
+    if variations is not None:
+        content["systematic"] = variations.as_json()
     content |= {name: "that of the source, unchanged" for name in (THEORY, SYST) if name in found.attributes}
     return content
 
@@ -286,6 +273,7 @@ def _annotated(
     reader: Reader,
     groups: dict[FinalState, GroupResult],
     found: Collected,
+    variations: Variations | None,
     weights: bool,
     threads: int,
 ) -> list[bytes]:
@@ -296,15 +284,14 @@ def _annotated(
     texts: list[bytes] = [b""] * n
     for state, _, records, momenta, masses in reader.parts(block):
         weight[records.rows] = records.weight
+        if variations is not None:
+            systematic[records.rows] = variations.sigma(state, momenta)
         group = groups[state]
         if group.density is None:
             continue
         density, outside = group.density(momenta, masses, threads)
         ratios = density.ratios
         sigma[records.rows] = density.relative
-        if group.conditional is not None:
-            values = group.density.coordinates(momenta, masses)
-            systematic[records.rows] = group.conditional.sigma_syst(values, threads=threads)
         group.outside += outside
         group.sums += records.weight @ ratios
         group.total += float(np.sum(records.weight))

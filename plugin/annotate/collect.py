@@ -17,6 +17,7 @@ from mcbridge.random import Streams
 from mcbridge.uncertainties.generator_weights import GeneratorWeights
 from mcbridge.uncertainties.record import ATTRIBUTE, GROUP
 from mcbridge.uncertainties.signs import NEGATIVE_SHARE
+from plugin.annotate.systematic import Variations
 
 __all__ = ["Collected", "Group", "Reader", "collect"]
 
@@ -156,7 +157,13 @@ class Collected:
 
 
 def collect(
-    file: RawFile, reader: Reader, theory: GeneratorWeights, most: int, streams: Streams, absolute: bool
+    file: RawFile,
+    reader: Reader,
+    theory: GeneratorWeights,
+    most: int,
+    streams: Streams,
+    absolute: bool,
+    variations: Variations | None = None,
 ) -> Collected:
     """Read all events once.
 
@@ -167,6 +174,7 @@ def collect(
         most: events of a group that are learned from.
         streams: random numbers.
         absolute: whether negative weights are allowed.
+        variations: counts the factors of a nuisance parameter, or None.
 
     Raises:
         UserError: an event is broken, has uncertainties already, or weights are negative.
@@ -183,6 +191,8 @@ def collect(
             group.resonances.add(resonances, len(records))
             group.add(momenta, masses, records.weight)
             weight[records.rows] = records.weight
+            if variations is not None:
+                variations.add(state, momenta, records.weight)
         for place, event in enumerate(block.events):
             _check_new(event, file, block.first + place, result)
         if theory:

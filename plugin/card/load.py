@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mcbridge.errors import UserError, nearest
-from plugin.card.model import Card, ProcessCard
+from plugin.card.model import Card
+from plugin.card.processes import ProcessCard
 
 __all__ = ["dump_card", "load_card", "override", "parse_card", "process_names", "template"]
 

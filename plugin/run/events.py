@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,10 @@ from plugin.run.chunks import chunk_map
 from plugin.run.folder import RunFolder
 from plugin.run.state import State
 from plugin.run.summary import versions
+from plugin.run.systematic import add_sigma_syst
 from plugin.run.uncertainties import Record, make_record, write_surrogate
 
-__all__ = ["MOST_KEPT", "MadeEvents", "join_events", "make_events", "write_surrogate_events"]
+__all__ = ["MOST_KEPT", "MadeEvents", "finish_events", "join_events", "make_events", "write_surrogate_events"]
 
 MOST_KEPT = 1_000_000
 """Points of an integration that are kept for the largest weights; a longer one is followed by as many fresh ones."""
@@ -111,7 +113,6 @@ def join_events(state: State, folder: RunFolder, made: MadeEvents) -> dict[str, 
     finally:
         if here:
             maker.workers.close()
-    _other_formats(state, folder)
     return {
         **made.totals.as_dict(),
         "policy": state.card.unweighting.policy,
@@ -124,9 +125,7 @@ def write_surrogate_events(
 ) -> dict[str, Any]:
     """Write events that are drawn from the Bayesian density alone; what there is to say of them."""
     _, record, w_max = _prepare(state, folder, sampler, integral)
-    figures = write_surrogate(state, folder, record, _info(state, integral, choice, w_max.tolist(), record))
-    _other_formats(state, folder)
-    return figures
+    return write_surrogate(state, folder, record, _info(state, integral, choice, w_max.tolist(), record))
 
 
 def _prepare(state: State, folder: RunFolder, sampler: Sampler, integral: Integral) -> tuple[Any, Record, Any]:
@@ -152,9 +151,17 @@ def _prepare(state: State, folder: RunFolder, sampler: Sampler, integral: Integr
     return trials, record, w_max
 
 
-def _other_formats(state: State, folder: RunFolder) -> None:
+def finish_events(state: State, folder: RunFolder, start: Path | None) -> dict[str, Any]:
+    """What follows once all events are in ``events.lhe.gz``: ``sigma_syst``, other formats.
+
+    Arguments:
+        state, folder: of the run.
+        start: where relative paths in the card start; None for the working directory.
+    """
+    systematic = add_sigma_syst(state, folder.path / "events.lhe.gz", start)
     if "hepmc3" in state.card.formats:
         lhe_to_hepmc3(folder.path / "events.lhe.gz", folder.path / "events.hepmc.gz")
+    return {} if systematic is None else {"systematic": systematic}
 
 
 def _info(state: State, integral: Integral, choice: Decision, w_max: list[float], record: Record) -> RunInfo:

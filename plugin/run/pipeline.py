@@ -33,6 +33,7 @@ from plugin.run.state import State
 from plugin.run.statefile import StateFile
 from plugin.run.states import go_through
 from plugin.run.summary import read_summary
+from plugin.run.systematic import check_systematic
 from plugin.run.workers import MakeProcess, absolute, workers_of
 
 __all__ = ["RunResult", "resume", "run"]
@@ -87,6 +88,7 @@ def run(
             run can use is left behind (:func:`resume`), but nothing half-written.
     """
     process = build_process(card.process)
+    check_systematic(card)
     if sampler_file is not None:
         check_sampler(Sampler.load(sampler_file), card, process)
     folder = RunFolder(None if output is None else Path(output), card.process.name, lines=True)
@@ -135,6 +137,7 @@ def resume(path: str | Path, quiet: bool = False, scaling: ScalingCard | None = 
     try:
         file = StateFile.load(path)  # again, now that nobody else writes it
         process = _process_again(card, file)
+        check_systematic(card, file.start)
         file.resumed += 1
         file.save(path)
     except BaseException:
@@ -151,8 +154,8 @@ def resume(path: str | Path, quiet: bool = False, scaling: ScalingCard | None = 
 
 def _process_again(card: Card, file: StateFile) -> Any:
     """The process of a resumed run, whose relative paths start where the run was begun."""
-    start = Path(file.working_directory)
-    if not start.is_dir() or start == Path.cwd():
+    start = file.start
+    if start is None or start == Path.cwd():
         return build_process(card.process)
     if str(start) not in sys.path:
         sys.path.insert(0, str(start))
@@ -181,8 +184,7 @@ def _go(card: Card, process: Any, folder: RunFolder, file: StateFile, quiet: boo
         log.info("process %s, seed %d, instruction set %s", process.name, card.seed, core.instruction_set())
         if begun:
             log.info("resumed in the state %s", file.current)
-        start = Path(file.working_directory)
-        make = MakeProcess.of(card.process, start if start.is_dir() else None)
+        make = MakeProcess.of(card.process, file.start)
         context = Context(make, make.key, time_limit=card.scaling.time_limit)
         guard = Guard(card.failures.fraction, card.failures.minimum_points)
         with workers_of(card.scaling) as workers, Progress(quiet, folder.line) as progress:

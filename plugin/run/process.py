@@ -10,7 +10,7 @@ import numpy as np
 from mcbridge.errors import UserError
 from mcbridge.integrands import EventSource
 from mcbridge.processes import process
-from plugin.card.model import CustomCard, CutsCard, DrellYanCard, Section, UmamiCard
+from plugin.card.processes import CustomCard, CutsCard, DrellYanCard, Section, UmamiCard
 from plugin.run.functions import load_function
 
 __all__ = ["build_process"]

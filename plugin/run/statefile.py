@@ -71,6 +71,12 @@ class StateFile(BaseModel):
     states: dict[Literal[STATES], StateRecord] = Field(default_factory=dict)  # type: ignore[valid-type]
 
     @property
+    def start(self) -> Path | None:
+        """The folder in which relative paths of the card start; None where it is gone."""
+        folder = Path(self.working_directory)
+        return folder if self.working_directory and folder.is_dir() else None
+
+    @property
     def current(self) -> str | None:
         """The state that the run is in; None where all are done."""
         for name in STATES:

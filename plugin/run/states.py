@@ -25,7 +25,7 @@ from plugin.run.checkpoints import (
 )
 from plugin.run.choose import choice_of_given, choice_stage, survey_stage, training_stage
 from plugin.run.chunks import chunk_map
-from plugin.run.events import MOST_KEPT, join_events, make_events, write_surrogate_events
+from plugin.run.events import MOST_KEPT, finish_events, join_events, make_events, write_surrogate_events
 from plugin.run.folder import CHECKPOINTS
 from plugin.run.machine import Machine
 from plugin.run.reuse import check_sampler, sampler_metadata
@@ -245,10 +245,11 @@ def _events(
         assert sampler is not None
         if state.card.mode == "surrogate":
             result.update(write_surrogate_events(state, folder, sampler, integral, choice))
-            return result
-        if not made:  # done by an earlier process: its parts are found again
-            made.append(make_events(state, folder, sampler, integral, choice))
-        result.update(join_events(state, folder, made[0]))
+        else:
+            if not made:  # done by an earlier process: its parts are found again
+                made.append(make_events(state, folder, sampler, integral, choice))
+            result.update(join_events(state, folder, made[0]))
+        result.update(finish_events(state, folder, machine.file.start))
         return result
 
     machine.step("unweighting", unweighting)

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from mcbridge.errors import UserError
 from mcbridge.integrands.metered import Metered
 from mcbridge.scaling import InProcess, Processes, Threads, Workers
-from plugin.card.model import CustomCard, ProcessCard, ScalingCard, Section, UmamiCard
+from plugin.card.model import ScalingCard
+from plugin.card.processes import CustomCard, ProcessCard, Section, UmamiCard
 
 __all__ = ["MakeProcess", "absolute", "workers_of"]
 

@@ -18,7 +18,7 @@ from mcbridge.processes.custom import CustomProcess
 from mcbridge.processes.cuts import Cuts
 from mcbridge.processes.umami import UmamiProcess
 from mcbridge.uncertainties.theory import SCALES, TheoryWeights
-from plugin.card.model import UmamiCard
+from plugin.card.processes import UmamiCard
 from plugin.run.process import build_process
 
 SOURCE = Path(__file__).parents[1] / "amplitudes" / "umami_mumu.c"
