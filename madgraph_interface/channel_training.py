@@ -285,7 +285,7 @@ def _train(job: Job, integrand: MadEventIntegrand) -> tuple[dict[str, Candidate]
     trained = train(integrand, base, points, CONFIG, streams, budget.training, guard=guard)
     if trained.diverged:
         return candidates, f"the training of the flow diverged: {trained.reason}"
-    found = measure(integrand, trained.sampler, job.probe, streams, guard)
+    found = measure(integrand, trained.sampler, job.probe, job.events, streams, guard)
     figures = replace(found.figures, efficiency=found.figures.efficiency / RESERVE)
     candidates["flow"] = Candidate(found.sampler, figures, found.largest, found.live, found.highest)
     return candidates, ""

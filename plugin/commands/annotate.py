@@ -72,7 +72,7 @@ def command(
     stays, byte for byte. The file is read twice and may be of any length.
 
     With `--syst`, a function of momenta (n, particles, 4), PDG ids (particles,) and a nuisance parameter (n,) that
-    returns factors (n,) of the weights, events get `sigma_syst` from a flow conditional on that parameter.
+    returns factors (n,) of the weights, events get `sigma_syst`: half the envelope of their relative density.
 
     Example: `binnis annotate unweighted_events.lhe.gz -o annotated.lhe.gz --merge-jets`
     """
