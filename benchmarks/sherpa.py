@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import sys
 import tempfile
@@ -20,10 +19,10 @@ import numpy as np
 import yaml
 
 from benchmarks.sherpa_cases import CASES, MINIMUM, card_of, settings_of
+from benchmarks.sherpa_cost import children_seconds, cost_of_sampler
 from benchmarks.sherpa_pulls import pulls_of_chains, pulls_of_run
 from benchmarks.sherpa_shapes import compare_shapes
 from benchmarks.table import print_table, store
-from mcbridge import core
 from mcbridge.random import Streams
 from sherpa_interface.card import load_sherpa_card
 from sherpa_interface.events import EventRecord, scan_events
@@ -49,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference", type=float, nargs=2, metavar=("PB", "ERROR"), help="with --pulls: of an earlier one, not anew"
     )
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="runs of each side, with seeds of their own, averaged over [1]"
+    )
     parser.add_argument("--auto", action="store_true", help="sampler auto, in the table and with --pulls")
     parser.add_argument(
         "--cost", metavar="RUN", help="instead: what the sampler of a finished run folder costs a point"
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     try:
         if arguments.cost:
-            _cost(arguments, program, scratch)
+            cost_of_sampler(arguments, program, scratch)
         elif arguments.pulls and arguments.sampler_of:
             pulls_of_run(arguments, program, scratch)
         elif arguments.pulls:
@@ -75,11 +77,6 @@ def run(arguments: argparse.Namespace) -> None:
     finally:
         if not arguments.keep:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _compare(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
@@ -132,20 +129,34 @@ _RATIOS = ("rsd", "efficiency", "calls_per_event", "seconds_per_event")
 def _case(case: str, arguments: argparse.Namespace, program: Installation, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True)
     card = card_of(case, arguments.itmin, folder)
-    result = run_card(card, settings_of(arguments), folder / "flow", program)
-    calls = result.summary["matrix_element_calls"]
-    factor = (calls["optimisation"] + calls["training"]) / (calls["optimisation"] / len(result.processes))
-    own = _own(card, arguments.events, round(arguments.itmin * factor), program, folder / "own")
-    flow = _flow(result.summary, result.folder, arguments.events, program)
+    runs = []
+    for seed in range(1, arguments.seeds + 1):
+        result = run_card(card, settings_of(arguments, seed), folder / f"flow_{seed}", program)
+        calls = result.summary["matrix_element_calls"]
+        factor = (calls["optimisation"] + calls["training"]) / (calls["optimisation"] / len(result.processes))
+        own = _own(card, arguments.events, round(arguments.itmin * factor), seed, program, folder / f"own_{seed}")
+        runs.append((own, _flow(result.summary, result.folder, arguments.events, program), result))
+    own, flow = (_mean([found[side] for found in runs]) for side in (0, 1))
+    below = [_below(result.summary) for _, _, result in runs]
+    first = runs[0][2]
     return {
         "own": own,
         "flow": flow,
         "pull": (flow["cross_section"] - own["cross_section"]) / np.hypot(flow["error"], own["error"]),
         "ratios": {name: flow[name] / own[name] for name in _RATIOS},
-        "below": _below(result.summary),
-        "shapes": compare_shapes(folder / "own" / "events.lhe", result.folder / "events.lhe.gz"),
-        "summary": result.summary,
+        "below": {name: float(np.mean([found[name] for found in below])) for name in below[0]},
+        "shapes": compare_shapes(folder / "own_1" / "events.lhe", first.folder / "events.lhe.gz"),
+        "runs": [{"own": own, "flow": flow, "summary": result.summary} for own, flow, result in runs],
     }
+
+
+def _mean(sides: list[dict[str, float]]) -> dict[str, float]:
+    """Means over the seeds, errors of the means; the efficiency is that of all events and all calls together."""
+    found = {name: float(np.mean([side[name] for side in sides])) for name in sides[0]}
+    for name in ("error", "events_error"):
+        found[name] = float(np.sqrt(np.sum([side[name] ** 2 for side in sides]))) / len(sides)
+    found["efficiency"] = len(sides) / sum(1.0 / side["efficiency"] for side in sides)
+    return found
 
 
 def _below(summary: dict[str, Any]) -> dict[str, float]:
@@ -177,7 +188,7 @@ def _side(
     }
 
 
-def _own(card: Path, events: int, itmin: int, program: Installation, folder: Path) -> dict[str, float]:
+def _own(card: Path, events: int, itmin: int, seed: int, program: Installation, folder: Path) -> dict[str, float]:
     """Sherpa without the plug-in, its optimisation enlarged to all points that the flow's side took before the events.
 
     A group of processes is optimised as one, with the points that each partonic channel takes on the flow's side.
@@ -188,6 +199,7 @@ def _own(card: Path, events: int, itmin: int, program: Installation, folder: Pat
         "PSI": {"ITMIN": itmin},
         "EVENTS": 0,
         "INTEGRATOR": ["Default"],
+        "RANDOM_SEED": seed,
         "RESULT_DIRECTORY": "Results",
     }
     plain = _without_block(card, folder)
@@ -225,11 +237,11 @@ def _without_block(card: Path, folder: Path) -> Path:
 
 def _event_seconds(program: Installation, card: Path, overlay: dict[str, Any], folder: Path, events: int) -> float:
     """CPU time of one unweighted event [s]: a run with events minus one without, both from finished results."""
-    start = _cpu()
+    start = children_seconds()
     run_sherpa(program, card, {**overlay, "EVENTS": 0}, folder)
-    middle = _cpu()
+    middle = children_seconds()
     run_sherpa(program, card, {**overlay, "EVENTS": events}, folder)
-    return (_cpu() - middle - (middle - start)) / events
+    return (children_seconds() - middle - (middle - start)) / events
 
 
 def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installation) -> dict[str, float]:
@@ -254,32 +266,3 @@ def _flow(summary: dict[str, Any], folder: Path, events: int, program: Installat
         seconds,
         calls["optimisation"] + calls["training"],
     )
-
-
-def _cost(arguments: argparse.Namespace, program: Installation, scratch: Path) -> None:
-    """CPU time of the sampler for one point, by difference.
-
-    The sampler is given Sherpa's own mapping as its whole mixture: its flow is evaluated at every point all the same,
-    but the points are distributed as without it, so that everything else costs the same.
-    """
-    folder = Path(arguments.cost)
-    overlay = yaml.safe_load((folder / "generation" / "overlay.yaml").read_text(encoding="utf-8"))
-    channels, metadata, arrays = core.read_sampler_file(folder / "sampler.mcb")
-    core.write_sampler_file(scratch / "cost.mcb", [channel.with_eps(1.0) for channel in channels], metadata, arrays)
-    block = {"BASE": str((folder / "optimisation" / "Results.zip").resolve())}
-    blocks = {"without": block, "with": {**block, "SAMPLER": "flow", "FILE": str((scratch / "cost.mcb").resolve())}}
-    seconds: dict[str, list[float]] = {name: [] for name in blocks}
-    points = 0
-    for number in range(3):
-        for name, settings in blocks.items():
-            place = scratch / f"{name}_{number}"
-            place.mkdir()
-            settings = {**overlay, "BINNIS": settings, "EVENTS": 0, "EVENT_OUTPUT": "None"}
-            start = _cpu()
-            text = run_sherpa(program, folder / "Sherpa.yaml", settings, place)
-            seconds[name].append(_cpu() - start)
-            points = sum(result.points for result in cross_sections(text).values())
-    micro = {name: 1e6 * min(values) / points for name, values in seconds.items()}
-    row = [folder.name, points, micro["without"], micro["with"], micro["with"] - micro["without"]]
-    print_table("CPU time of a point in Sherpa [us]", ["run", "points", "without", "with sampler", "sampler"], [row])
-    store(arguments.json, {"points": points, "seconds": seconds, "microseconds_per_point": micro})
