@@ -53,7 +53,7 @@ def kinematics(momenta: Array, names: Sequence[str], incoming: Array | None = No
         found[f"phi({name})"] = azimuth(own)
         found[f"E({name}) [GeV]"] = own[:, 0]
         found[f"pz({name}) [GeV]"] = own[:, 3]
-        found[f"m({name}) [GeV]"] = _off_zero(mass(own), own[:, 0])
+        found[f"m({name}) [GeV]"] = _on_shell(_off_zero(mass(own), own[:, 0]), own[:, 0])
     for one, other in combinations(range(count), 2):
         first, second = momenta[:, one], momenta[:, other]
         pair, names_of = first + second, f"{names[one]} {names[other]}"
@@ -99,6 +99,14 @@ def _of_event(momenta: Array, first: str) -> dict[str, Array]:
 def _off_zero(values: Array, scale: Array) -> Array:
     """Without the rounding of what is zero exactly: event files have ten digits, a massless particle then 1e-5 E."""
     result: Array = np.where(values < 1e-4 * np.abs(scale), 0.0, values)
+    return result
+
+
+def _on_shell(masses: Array, energy: Array) -> Array:
+    """The common mass, where all masses agree with it within the rounding of momenta with ten digits."""
+    common = np.median(masses) if len(masses) else 0.0
+    rounding = _ROUNDING * energy**2 / max(common, 1e-300)
+    result: Array = np.full_like(masses, common) if np.all(np.abs(masses - common) <= rounding) else masses
     return result
 
 
