@@ -128,8 +128,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=300_000, help="training events [300000]")
     parser.add_argument("--no-sizes", action="store_true", help="leave out the kicker at 10k, 100k and 1M events")
     parser.add_argument("--seed", type=int, default=1, help="seed [1]")
-    parser.add_argument("--mean-steps", type=int, default=0, help="updates of the means alone, before [0]")
-    parser.add_argument("--steps", type=int, default=5000, help="updates of means and widths [5000]")
+    parser.add_argument("--mean-steps", type=int, default=2000, help="updates of the means alone [2000]")
+    parser.add_argument("--steps", type=int, default=1500, help="updates of means and widths [1500]")
     parser.add_argument(
         "--trainings", type=int, default=12, help="trainings that are averaged over; a third of them for the sizes [12]"
     )
