@@ -67,10 +67,11 @@ def _python() -> str:
 
 
 def _script(lines: list[str], work: Path) -> str:
-    script = work / "script.txt"
+    script = work / f"script.{os.getpid()}.txt"  # of this benchmark: another one may use the same folder
     script.write_text("\n".join(["set automatic_html_opening False", *lines]) + "\n", encoding="utf-8")
     command = [_python(), str(mg5() / "bin" / "mg5_aMC"), str(script)]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    script.unlink()
     if done.returncode != 0:
         raise UserError(f"MadGraph ended with code {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")
     return done.stdout
