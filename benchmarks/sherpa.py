@@ -1,7 +1,7 @@
 """Sherpa with its own mapping and with the flow at equal training budgets: cross sections, efficiency, CPU time.
 
 Sherpa's own run takes the card as it is, and gets as many points more for its optimisation as the training of the flow
-takes; both sides have a fine histogram of weights (IB_WHBINS: 1000). The efficiency is Sherpa's own: the cross section
+takes, if there was one; both sides have a fine histogram of weights (IB_WHBINS: 1000). The efficiency is Sherpa's own: the cross section
 over the weight of an event. A line of its own says what partonic channels and summed colours alone are worth.
 """
 
@@ -132,9 +132,9 @@ def _case(case: str, arguments: argparse.Namespace, program: Installation, folde
     runs = []
     for seed in range(1, arguments.seeds + 1):
         result = run_card(card, settings_of(arguments, seed), folder / f"flow_{seed}", program)
-        calls = result.summary["matrix_element_calls"]
-        factor = (calls["optimisation"] + calls["training"]) / (calls["optimisation"] / len(result.processes))
-        own = _own(card, arguments.events, round(arguments.itmin * factor), seed, program, folder / f"own_{seed}")
+        own = _own(
+            card, arguments.events, _itmin(arguments.itmin, result.summary), seed, program, folder / f"own_{seed}"
+        )
         runs.append((own, _flow(result.summary, result.folder, arguments.events, program), result))
     own, flow = (_mean([found[side] for found in runs]) for side in (0, 1))
     below = [_below(result.summary) for _, _, result in runs]
@@ -148,6 +148,18 @@ def _case(case: str, arguments: argparse.Namespace, program: Installation, folde
         "shapes": compare_shapes(folder / "own_1" / "events.lhe", first.folder / "events.lhe.gz"),
         "runs": [{"own": own, "flow": flow, "summary": result.summary} for own, flow, result in runs],
     }
+
+
+def _itmin(itmin: int, summary: dict[str, Any]) -> int:
+    """Points of the first iteration with which Sherpa's optimisation has those of the flow's side.
+
+    Where no flow was trained, it keeps those that it has in the card, for each partonic channel.
+    """
+    number = len(summary["processes"])
+    if all(process["training"] is None for process in summary["processes"]):
+        return itmin * number
+    calls = summary["matrix_element_calls"]
+    return round(itmin * number * (1.0 + calls["training"] / calls["optimisation"]))
 
 
 def _mean(sides: list[dict[str, float]]) -> dict[str, float]:
