@@ -1,8 +1,9 @@
 """Sherpa with its own mapping and with the flow at equal training budgets: cross sections, efficiency, CPU time.
 
 Sherpa's own run takes the card as it is, and gets as many points more for its optimisation as the training of the flow
-takes, if there was one; both sides have a fine histogram of weights (IB_WHBINS: 1000). The efficiency is Sherpa's own: the cross section
-over the weight of an event. A line of its own says what partonic channels and summed colours alone are worth.
+takes, if there was one; both sides have a fine histogram of weights (IB_WHBINS: 1000). The efficiency is Sherpa's own:
+the cross section over the weight of an event. A line of its own says what partonic channels and summed colours alone
+are worth.
 """
 
 from __future__ import annotations
