@@ -25,7 +25,7 @@ from plugin.choice import USUAL_GAIN, Figures, Goal, decide_early, figures_of_ch
 from plugin.training.config import TrainingConfig
 from plugin.training.cost import estimate_training_seconds, split_budget
 
-__all__ = ["KEPT", "RESERVE", "Job", "Outcome", "early", "train_channel", "training_points"]
+__all__ = ["KEPT", "RESERVE", "SMALL", "Job", "Outcome", "early", "train_channel", "training_points"]
 
 KEPT = 4 / 7
 """Share of MadEvent's points whose events are kept: those of the last of three iterations, which double."""
@@ -41,6 +41,9 @@ HALF = 3000.0
 
 STAKE, POINTS = 0.1, (8000, 300_000)
 """Largest share of the points that MadEvent as it is would need that a training may take; least and most points."""
+
+FROZEN_GAIN = 2.0
+"""Efficiency of a usual flow over that of MadEvent's frozen grid."""
 
 PROBE, PROBES = 1 / 3, (6000, 20_000)
 """Fresh points to judge a sampler by: a share of those it was trained with, within limits."""
@@ -64,6 +67,7 @@ class Job:
         grid: MadEvent's grid.
         efficiency: events per point of MadEvent as it is.
         share: of the channel in the cross section.
+        imports: share of the time to load torch that its training has to pay for.
     """
 
     channel: Channel
@@ -75,6 +79,7 @@ class Job:
     grid: Path
     efficiency: float
     share: float = 1.0
+    imports: float = 1.0
 
     @property
     def probe(self) -> int:
@@ -200,10 +205,15 @@ def _goal(job: Job) -> Goal:
     return Goal(max(1, round(job.events)), 0)
 
 
-def _not_worth_it(job: Job, best: Candidate, evaluations: int) -> str:
-    """Why no training could be repaid; empty where it may."""
-    seconds = estimate_training_seconds(job.survey.dim, job.evaluations, CONFIG)
-    decision = decide_early(best.figures, _goal(job), seconds, evaluations)
+def _not_worth_it(job: Job, candidates: dict[str, Candidate], evaluations: int) -> str:
+    """Why no training could be repaid; empty where it may.
+
+    MadEvent's own unweighting hides what its grid is worth: a usual flow has twice the efficiency of the frozen grid.
+    """
+    best = candidates[_best(candidates)].figures
+    seconds = estimate_training_seconds(job.survey.dim, job.evaluations, CONFIG, job.imports)
+    gain = max(USUAL_GAIN, FROZEN_GAIN * candidates["frozen"].figures.efficiency / max(best.efficiency, 1e-9))
+    decision = decide_early(best, _goal(job), seconds, evaluations, gain)
     return "" if decision is None else decision.reason.replace("VEGAS needs", "it needs")
 
 
@@ -217,7 +227,7 @@ def early(job: Job) -> Outcome | None:
     if job.wish == "flow":
         why = f"{job.share:.2%} of the events are not worth a flow" if job.share < SMALL else ""
     else:
-        why = _not_worth_it(job, candidates[best], job.evaluations + job.probe)
+        why = _not_worth_it(job, candidates, job.evaluations + job.probe)
     return _outcome(job, candidates, best, _reason(candidates, best, why)) if why else None
 
 
@@ -277,7 +287,7 @@ def _train(job: Job, integrand: MadEventIntegrand) -> tuple[dict[str, Candidate]
     alone = candidates["madevent"].figures  # as if measured at the same time
     candidates["madevent"] = Candidate(None, replace(alone, seconds_per_point=integrand.seconds_per_evaluation))
     if job.wish == "auto":
-        why = _not_worth_it(job, candidates[_best(candidates)], budget.training + job.probe)
+        why = _not_worth_it(job, candidates, budget.training + job.probe)
         if why:
             return candidates, why
     from plugin.training import train

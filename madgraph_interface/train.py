@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from madgraph_interface.channel_training import KEPT, Job, Outcome, early, train_channel, training_points
+from madgraph_interface.channel_training import KEPT, SMALL, Job, Outcome, early, train_channel, training_points
 from madgraph_interface.directory import Channel, ProcessDirectory
 from madgraph_interface.install_sampler import discard, install
 from madgraph_interface.records import SurveyRecord, read_survey
@@ -71,6 +71,9 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
     settings = read_settings(directory.path / "Cards" / "run_card.dat")
     start, cpu = time.time(), time.process_time()
     total = sum(result.absolute for channel in found if (result := channel.result))
+    # Each worker loads torch once, for all channels that it trains.
+    large = sum(bool(result and total and result.absolute > SMALL * total) for result in (c.result for c in found))
+    imports = min(directory.cores, large) / large if large else 1.0
     jobs, outcomes, kept = [], [], []
     for channel, survey in found.items():
         result = channel.result
@@ -83,7 +86,7 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
         if before is not None and before["sampler"] == "flow":
             kept.append(before)
             continue
-        job = replace(_job(channel, survey, settings, events, before), share=share)
+        job = replace(_job(channel, survey, settings, events, before), share=share, imports=imports)
         chosen = early(job)
         if chosen is None:
             jobs.append(job)

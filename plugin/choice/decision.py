@@ -118,22 +118,25 @@ class Decision:
         return {"sampler": self.sampler, "measured": self.measured, "reason": self.reason, "stage": self.stage}
 
 
-def decide_early(vegas: Figures, goal: Goal, training_seconds: float, training_evaluations: int) -> Decision | None:
+def decide_early(
+    vegas: Figures, goal: Goal, training_seconds: float, training_evaluations: int, gain: float = USUAL_GAIN
+) -> Decision | None:
     """The decision for VEGAS where even a perfect flow could not repay its training, or the usual one would not.
 
-    The usual flow has :data:`USUAL_GAIN` times the efficiency of VEGAS, and a relative standard deviation smaller by
-    the same factor; what was measured is between one (Drell-Yan) and six (two peaks), see ``docs/benchmarks.md``.
+    The usual flow has ``gain`` times the efficiency of VEGAS, and a relative standard deviation smaller by the same
+    factor; what was measured is between one (Drell-Yan) and six (two peaks), see ``docs/benchmarks.md``.
 
     Arguments:
         vegas: figures of the VEGAS map on fresh points.
         goal: what is to be computed.
         training_seconds: expected CPU time of optimisation [s].
         training_evaluations: amplitude evaluations that training and choice would still pay for.
+        gain: of the usual flow.
     """
     with_vegas = goal.seconds(vegas, vegas)
     overhead = training_seconds + training_evaluations * vegas.seconds_per_point
     perfect = replace(vegas, rsd=0.0, efficiency=1.0, kish=1.0)
-    usual = replace(vegas, rsd=vegas.rsd / USUAL_GAIN, efficiency=min(1.0, USUAL_GAIN * vegas.efficiency))
+    usual = replace(vegas, rsd=vegas.rsd / gain, efficiency=min(1.0, gain * vegas.efficiency))
     for flow, which in ((perfect, "even a perfect flow could not win back"), (usual, "a flow seldom wins back")):
         with_flow = overhead + goal.seconds(flow, vegas)
         if with_vegas <= with_flow or not with_flow < float("inf"):

@@ -86,13 +86,16 @@ def flow_spec(dim: int, config: TrainingConfig, context: int = 0, periodic: tupl
     )
 
 
-def estimate_training_seconds(dim: int, points: int, config: TrainingConfig | None = None) -> float:
+def estimate_training_seconds(
+    dim: int, points: int, config: TrainingConfig | None = None, imports: float = 1.0
+) -> float:
     """CPU time [s] of the optimisation, without the evaluations of the integrand.
 
     Arguments:
         dim: number of coordinates.
         points: points per channel, survey and training together.
         config: settings of the training.
+        imports: share of the time to load torch that this training has to pay for, where others follow in the process.
     """
     resolved = (config or TrainingConfig()).resolved(dim, points)
     assert resolved.steps is not None
@@ -105,7 +108,7 @@ def estimate_training_seconds(dim: int, points: int, config: TrainingConfig | No
     steps = resolved.steps + resolved.fine_tuning_steps
     checks = steps / resolved.check_every * resolved.held_out * points
     densities = checks + (2 + resolved.rounds) * points + resolved.fine_tuning_steps * resolved.batch
-    loading = 0.0 if "torch" in sys.modules else _IMPORT
+    loading = 0.0 if "torch" in sys.modules else imports * _IMPORT
     total = loading + _ONCE + steps * (_STEP + resolved.batch * per_gradient) + densities * per_density
     return total * _slowness(spec)
 
