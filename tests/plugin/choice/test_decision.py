@@ -159,8 +159,8 @@ def test_a_run_compares_with_more_points_where_events_are_dear(caplog):
         decision = choice_stage(state, None, None)
     assert "fresh points more" in caplog.text
     for found in decision.figures.values():
-        # Where both cost alike, 0.5% of 200,000 / 0.011 are 90,000 points each, four blocks of the integration. Prices are
-        # measured, and scatter on a busy machine.
+        # Where both cost alike, 0.5% of 200,000 / 0.011 are 90,000 points each, four blocks of the integration. Prices
+        # are measured, and scatter on a busy machine.
         assert found.points % 20_000 == 0
         assert 40_000 <= found.points <= 200_000
         assert found.efficiency == pytest.approx(0.011, rel=0.3)  # the grid of the survey is not quite flat
