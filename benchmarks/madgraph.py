@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from benchmarks.madgraph_channels import compare_channels
 from benchmarks.table import print_table, store
 from mcbridge.errors import UserError
 
@@ -127,12 +128,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", action="store_true", help="also a table of the channels")
     parser.add_argument("--pulls", type=int, metavar="N", help="instead: N launches with one training, flow only")
     parser.add_argument("--pull-events", type=int, default=10_000, help="unweighted events of each of these [10000]")
+    parser.add_argument("--compare", metavar="DIR", help="instead: flows of a directory against its grids, by channel")
+    parser.add_argument("--points", type=int, default=1_000_000, help="with --compare: fresh points of each [1000000]")
     parser.add_argument("--work", default="runs/madgraph", help="where the process directories go [runs/madgraph]")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the processes and modes, print one table."""
     try:
+        if arguments.compare:
+            store(arguments.json, compare_channels(Path(arguments.compare), arguments.points))
+            return
         mg5()
         (_run if arguments.pulls is None else _many)(arguments)
     except UserError as error:
