@@ -50,7 +50,7 @@ def test_a_flow_that_fits_gets_little_of_the_grid_and_its_figures_are_those_of_f
     assert found.largest == pytest.approx(largest, rel=0.03)
     assert found.figures.rsd == pytest.approx(weights.std() / weights.mean(), abs=0.03)
     assert found.highest >= found.largest
-    assert found.live == pytest.approx(1.0)
+    assert found.live == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_flow_that_misses_everything_gets_all_of_the_grid_that_is_allowed():
