@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import vegas
 
-from mcbridge.errors import AmplitudeError, UserError, nearest, of_both_kinds
+from mcbridge.errors import AmplitudeError, UserError, of_both_kinds
 from mcbridge.integrands.domain import Domain
 from mcbridge.integrands.function import FunctionIntegrand
 from mcbridge.integrands.protocol import Array
@@ -21,20 +21,13 @@ from mcbridge.integration.integral import (
     vegas_result,
 )
 from mcbridge.integration.integrate import fresh_weights, integrate
+from mcbridge.integration.options import OWN, UNSUPPORTED, checked_options, count, refused, seed_number
 from mcbridge.integration.vegas_plus import Budget, GuardedFunction, adaptive_map, open_target
 from mcbridge.random import Streams
 from mcbridge.samplers.sampler import Sampler
 
 __all__ = ["Integrator"]
 
-# Options of vegas that a frozen sampler cannot honour, with the reason.
-_UNSUPPORTED = {
-    "uses_jac": "the Jacobian of the vegas map exists only with sampler=None",
-    "mpi": "run chunks of work in your own processes instead",
-}
-_OWN = ("max_failure_fraction", "threads")
-_CALL = ("save", "saveall")
-_LEGACY = ("nhcube_batch", "max_nhcube")  # vegas ignores them
 _TRIALS = 100_000  # points from which the largest weight is found
 
 
@@ -67,7 +60,7 @@ class Integrator:
             domain = domain.vegas
         self.domain = Domain(domain)
         self.vegas: vegas.Integrator
-        self.streams: Streams = Streams.fresh() if seed is None else Streams(_seed(seed))
+        self.streams: Streams = Streams.fresh() if seed is None else Streams(seed_number(seed))
         self.sampler: Sampler | None = None
         self.result: Integral | None = None
         self.integrand: FunctionIntegrand | None = None
@@ -83,7 +76,7 @@ class Integrator:
         try:
             self.vegas = vegas.Integrator(self.domain.vegas_region(), **options)
         except (ValueError, TypeError, AttributeError, MemoryError) as error:
-            raise _refused(options, error) from error
+            raise refused(options, error) from error
         if self.vegas.ran_array_generator is None or seed is not None:
             self.vegas.set(ran_array_generator=self.streams.generator("vegas").random)
         if sampler is not None:
@@ -93,20 +86,8 @@ class Integrator:
 
     def _check(self, options: dict[str, Any]) -> dict[str, Any]:
         """Options for vegas from ``options``; our own are taken out and stored."""
-        options = {name: value for name, value in options.items() if name not in _LEGACY}
-        for name in options:
-            if name not in vegas.Integrator.defaults and name not in _OWN and name not in ("nstrat", "sigf"):
-                allowed = [*vegas.Integrator.defaults, *_OWN, *_CALL, "nstrat", "sampler", "seed"]
-                raise of_both_kinds(
-                    UserError,
-                    f"the integrator has no option '{name}'"
-                    + (nearest(name, allowed) or f"; options are {', '.join(sorted(allowed))}"),
-                    AttributeError,
-                )
-        for name, lowest in (("nitn", 1), ("neval", 2)):
-            if name in options:
-                options[name] = _count(name, options[name], lowest)
-        for name in _OWN:
+        options = checked_options(options)
+        for name in OWN:
             if name in options:
                 setattr(self, name, options.pop(name))
         return options
@@ -121,7 +102,7 @@ class Integrator:
         old: dict[str, Any] = {}
         if "seed" in options:
             old["seed"] = self.streams.seed
-            self.streams = Streams(_seed(options.pop("seed")))
+            self.streams = Streams(seed_number(options.pop("seed")))
             self._calls, self._seeded = 0, True
             self.vegas.set(ran_array_generator=self.streams.generator("vegas").random)
         if "sampler" in options:
@@ -135,14 +116,14 @@ class Integrator:
             options.setdefault("neval", self.vegas.neval)  # lets vegas find the strata of the new dimension
         if "nstrat" in options or "neval" in options:
             self._keep_strata = options.get("nstrat") is not None
-        own = {name: getattr(self, name) for name in _OWN if name in options}
+        own = {name: getattr(self, name) for name in OWN if name in options}
         options = self._check(options)
         if not options:
             return {**old, **own}
         try:
             changed = self.vegas.set(options)
         except (ValueError, TypeError, AttributeError, MemoryError) as error:
-            raise _refused(options, error) from error
+            raise refused(options, error) from error
         return {**old, **own, **changed}
 
     def use(self, sampler: Sampler | None) -> None:
@@ -249,7 +230,7 @@ class Integrator:
             budget.after = None
 
     def _frozen(self, function: Callable[..., Any], save: Any, saveall: Any) -> Any:
-        for name, reason in _UNSUPPORTED.items():
+        for name, reason in UNSUPPORTED.items():
             if getattr(self.vegas, name):
                 raise UserError(f"'{name}' does not go with a frozen sampler: {reason}")
         assert self.sampler is not None
@@ -349,7 +330,7 @@ class Integrator:
         if mode not in ("rbatch", "lbatch"):
             raise UserError(f"mode is '{mode}'; it must be 'rbatch' or 'lbatch'")
         each = int(self.vegas.neval) if self.sampler is not None else int(self.vegas.last_neval or self.vegas.neval)
-        iterations = 1 if nbatch is None else max(1, -(-_count("nbatch", nbatch, 1) // each))
+        iterations = 1 if nbatch is None else max(1, -(-count("nbatch", nbatch, 1) // each))
         batches = [tuple(map(np.array, batch)) for _ in range(iterations) for batch in self.random_batch()]
         points = np.concatenate([batch[0] for batch in batches])
         weights = np.concatenate([batch[1] for batch in batches]) / iterations
@@ -373,7 +354,7 @@ class Integrator:
         if self.integrand is None:
             raise UserError("unweight needs the function: call the integrator first, or give function=")
         self._calls += 1
-        number, purpose, sampler = _count("n", n, 1), f"unweight call {self._calls}", self.frozen()
+        number, purpose, sampler = count("n", n, 1), f"unweight call {self._calls}", self.frozen()
         trials = fresh_weights(self.integrand, sampler, _TRIALS, self.streams, f"{purpose} maximum", self.guard)
         w_max = Quantile(quantile)(trials.event_weights, self.streams.generator(purpose))
         parts = list(unweight_points(self.integrand, sampler, [w_max], number, self.streams, purpose=purpose))
@@ -410,28 +391,3 @@ class Integrator:
         y = np.array(u)
         y[:, list(channel.continuous)] = channel.inverse_grid(u)[0]
         return y
-
-
-def _seed(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise UserError(f"seed is {value!r}; it must be a whole number >= 0")
-    return int(value)
-
-
-def _count(name: str, value: Any, lowest: int) -> int:
-    try:
-        number = float(value)
-        whole = int(number)
-    except (TypeError, ValueError, OverflowError):
-        raise UserError(f"{name} is {value!r}; it must be a whole number >= {lowest}") from None
-    if whole < lowest:
-        raise UserError(f"{name} is {value!r}; it must be a whole number >= {lowest}")
-    return whole
-
-
-def _refused(options: dict[str, Any], error: Exception) -> UserError:
-    return of_both_kinds(UserError, f"the integrator does not accept {_listing(options)}: {error}", error)
-
-
-def _listing(options: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in options.items())
