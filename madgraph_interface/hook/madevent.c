@@ -53,6 +53,7 @@ static struct hook_count count;
 static enum hook_mode mode;
 static int started, inside, dimensions, tapped = -1, iteration;
 static double point[MOST_DIMENSIONS], norm, weight;
+static double mean; /* of the first iteration [pb] */
 static clock_t begin;
 
 static mcb_sampler *sampler;
@@ -236,8 +237,6 @@ void __wrap_ntuple_(double *x, double *a, double *b, int *coordinate, int *confi
 /* The end of an iteration. A job goes on where its first iteration has left too few events, that is, after a large weight.
  * To weigh the iterations by their errors, as MadEvent does, would then give too small a cross section; that of the first
  * iteration, whose number of points was fixed beforehand, has no bias. MadEvent averages over the last three. */
-static double mean;
-
 static void iteration_done(void) {
     static double sigma, signed_mean;
     const int done = sample_common_.cur_it - 1;
