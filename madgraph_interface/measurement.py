@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from madgraph_interface.integrand import MadEventIntegrand
-from mcbridge.integrands import Array
 from mcbridge.integration import Guard, Samples, fresh_weights
 from mcbridge.random import Streams
 from mcbridge.samplers import Sampler
 from plugin.choice import Figures
-from plugin.training.measures import Moments, judge
+from plugin.training.measures import Moments, best_eps
 
 __all__ = ["HIGHEST", "TRUNCATION", "Measured", "measure"]
 
@@ -66,25 +66,25 @@ def measure(
         streams: random numbers.
         guard: counts failures.
     """
-    begin = time.process_time()
-    parts: list[tuple[Sampler, Samples]] = []
+    known = _Points()
+    drawing = 0.0  # what the sampler itself costs is part of a point
 
-    def draw(own: Sampler, number: int) -> None:
-        purpose = f"choice {len(parts)}"
-        parts.append((own, fresh_weights(integrand, own, number, streams, purpose=purpose, guard=guard)))
+    def draw(share: float, number: int) -> None:
+        nonlocal drawing
+        own, begin = sampler.with_eps(share), time.process_time()
+        points = fresh_weights(integrand, own, number, streams, purpose=f"choice {known.parts}", guard=guard)
+        drawing += time.process_time() - begin
+        known.add(own, points)
 
-    draw(sampler, n - n // 2)
-    known = _Points(parts)
-    draw(sampler.with_eps(known.share), n // 2)
+    draw(sampler.channels[0].eps, n - n // 2)
+    draw(known.best()[0], n // 2)
     while True:
-        known = _Points(parts)
-        expected = events / max(known.usual.efficiency, 1e-6)
+        share, usual = known.best()
+        expected = events / max(usual.efficiency, 1e-6)
         more = min(known.n, round(AFFORDABLE * expected) - known.n, MOST - known.n)
         if more < known.n // 4:
             break
-        draw(sampler.with_eps(known.share), more)
-    usual = known.usual
-    drawing = (time.process_time() - begin) / known.n  # what the sampler itself costs is part of a point
+        draw(share, more)
     figures = Figures(
         points=known.n,
         mean=usual.mean,
@@ -92,10 +92,10 @@ def measure(
         rsd=usual.sigma / abs(usual.mean) if usual.mean else float("inf"),
         efficiency=usual.efficiency,
         kish=usual.absolute**2 / usual.second if usual.second else 0.0,
-        seconds_per_point=integrand.seconds_per_evaluation + drawing,
+        seconds_per_point=integrand.seconds_per_evaluation + drawing / known.n,
     )
-    highest = max(usual.largest, known.judge(known.share, HIGHEST).largest)
-    return Measured(sampler.with_eps(known.share), figures, usual.largest, highest, usual.live)
+    highest = max(usual.largest, known.best((share,), HIGHEST)[1].largest)
+    return Measured(sampler.with_eps(share), figures, usual.largest, highest, usual.live)
 
 
 class _Points:
@@ -103,26 +103,28 @@ class _Points:
 
     Attributes:
         n: number of all points.
-        share: of the grid, with the most events per point.
-        usual: figures of that mixture, at MadEvent's truncation.
+        parts: number of mixtures.
     """
 
-    def __init__(self, parts: list[tuple[Sampler, Samples]]) -> None:
-        self.n = sum(len(points) for _, points in parts)
-        live = [points.select(points.weight != 0.0) for _, points in parts]
-        densities = [sampler.channels[0].densities(points.u) for (sampler, _), points in zip(parts, live, strict=True)]
-        self._weight = np.concatenate([points.weight for points in live])
-        self._grid, self._flow = (np.concatenate([own[k] for own in densities]) for k in (0, 1))
-        eps = sum(sampler.channels[0].eps * len(points) for sampler, points in parts) / self.n
-        self._density = self._mixture(eps)
-        found = {share: self.judge(share, TRUNCATION) for share in SHARES}
-        self.share = max(SHARES, key=lambda share: found[share].efficiency)
-        self.usual = found[self.share]
+    def __init__(self) -> None:
+        self.n = self.parts = 0
+        self._of_grid = 0.0  # points that the grid has drawn, on average
+        self._weight, self._grid, self._flow = np.zeros(0), np.zeros(0), np.zeros(0)
 
-    def _mixture(self, share: float) -> Array:
-        mixed: Array = share * self._grid + (1.0 - share) * self._flow
-        return mixed
+    def add(self, sampler: Sampler, points: Samples) -> None:
+        """Points of one more mixture."""
+        channel, live = sampler.channels[0], points.select(points.weight != 0.0)
+        grid, flow = channel.densities(live.u)
+        self._weight = np.concatenate([self._weight, live.weight])
+        self._grid, self._flow = np.concatenate([self._grid, grid]), np.concatenate([self._flow, flow])
+        self._of_grid += channel.eps * len(points)
+        self.n += len(points)
+        self.parts += 1
 
-    def judge(self, share: float, quantile: float) -> Moments:
-        """Figures with another share of the grid."""
-        return judge(self._weight, self._density, self._mixture(share), self.n, quantile)
+    def best(self, shares: Sequence[float] = SHARES, quantile: float = TRUNCATION) -> tuple[float, Moments]:
+        """The share of the grid with the most events per point, and the figures of that mixture."""
+        eps = self._of_grid / self.n
+        density = eps * self._grid + (1.0 - eps) * self._flow
+        return best_eps(
+            self._weight, density, self._grid, self._flow, self.n, shares, lambda found: found.efficiency, quantile
+        )

@@ -70,13 +70,14 @@ def _train(directory: ProcessDirectory) -> dict[str, Any]:
         return dict(json.loads(target.read_text(encoding="utf-8")))
     settings = read_settings(directory.path / "Cards" / "run_card.dat")
     start, cpu = time.time(), time.process_time()
-    total = sum(result.absolute for channel in found if (result := channel.result))
+    results = {channel: channel.result for channel in found}
+    total = sum(result.absolute for result in results.values() if result)
     # Each worker loads torch once, for all channels that it trains.
-    large = sum(bool(result and total and result.absolute > SMALL * total) for result in (c.result for c in found))
+    large = sum(result.absolute > SMALL * total for result in results.values() if result)
     imports = min(directory.cores, large) / large if large else 1.0
     jobs, outcomes, kept = [], [], []
     for channel, survey in found.items():
-        result = channel.result
+        result = results[channel]
         if result is None or not result.absolute or not total or survey.weights is None:
             outcomes.append(Outcome(channel, "madevent", "the channel contributes nothing"))
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from xml.sax.saxutils import escape
 from mcbridge.errors import UserError
 from mcbridge.lhe.info import WeightGroup
 
-__all__ = ["event_attributes", "insert_into_event", "insert_into_preamble", "pdf_of_init"]
+__all__ = ["attribute_text", "event_attributes", "insert_into_event", "insert_into_preamble", "pdf_of_init"]
 
 _OPEN_TAG = re.compile(rb"""<event(?:\s+[\w.:-]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*>""")
 _NAME = re.compile(rb"""([\w.:-]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
@@ -23,6 +24,11 @@ def event_attributes(event: bytes) -> set[str] | None:
     """Names of the attributes of an event's tag; None where the tag is broken."""
     tag = _OPEN_TAG.match(event)
     return None if tag is None else {name.decode("utf-8", "replace") for name in _NAME.findall(tag.group())}
+
+
+def attribute_text(name: str, value: float) -> bytes:
+    """An attribute for the tag of an event, with a leading space; empty where the value is not finite."""
+    return b' %s="%.6g"' % (name.encode(), value) if math.isfinite(value) else b""
 
 
 def insert_into_event(event: bytes, attributes: bytes, weights: bytes) -> bytes:

@@ -15,18 +15,19 @@ from mcbridge.files import atomic
 from mcbridge.integrands.protocol import Array
 from mcbridge.lhe.declared import declared_groups
 from mcbridge.lhe.raw import RawBlock, RawFile
-from mcbridge.lhe.splice import insert_into_event, insert_into_preamble, pdf_of_init
+from mcbridge.lhe.splice import attribute_text, insert_into_event, insert_into_preamble, pdf_of_init
 from mcbridge.lhe.stream import OutputStream, is_compressed
 from mcbridge.preprocessing import Coordinates, FinalState
+from mcbridge.preprocessing.reader import Reader
 from mcbridge.random import Streams
 from mcbridge.uncertainties.generator_weights import GeneratorWeights
 from mcbridge.uncertainties.record import ATTRIBUTE, GROUP, weight_group
+from mcbridge.uncertainties.systematic import ATTRIBUTE as SYST
+from mcbridge.uncertainties.systematic import Systematic, Variations
 from mcbridge.uncertainties.theory import THEORY
 from mcbridge.version import __version__
-from plugin.annotate.collect import Collected, Group, Reader, collect
+from plugin.annotate.collect import Collected, Group, collect
 from plugin.annotate.learn import DivergedError, GroupDensity, LearnConfig, learn_group
-from plugin.annotate.systematic import ATTRIBUTE as SYST
-from plugin.annotate.systematic import Systematic, Variations
 
 __all__ = ["Annotation", "GroupResult", "annotate"]
 
@@ -305,10 +306,8 @@ def _annotated(
         theory = found.theory.sigma(found.theory.table(block.events), weight)
     result = []
     for place in range(n):
-        attributes = b""
-        for name, values in ((ATTRIBUTE, sigma), (SYST, systematic), (THEORY, theory)):
-            if np.isfinite(values[place]):
-                attributes += b' %s="%.6g"' % (name.encode(), values[place])
+        columns = ((ATTRIBUTE, sigma), (SYST, systematic), (THEORY, theory))
+        attributes = b"".join(attribute_text(name, values[place]) for name, values in columns)
         event = block.events[place]
         if attributes or texts[place]:
             event = insert_into_event(event, attributes, texts[place])

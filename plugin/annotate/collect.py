@@ -9,45 +9,17 @@ import numpy as np
 from mcbridge.errors import UserError
 from mcbridge.integrands.protocol import Array, IntArray
 from mcbridge.lhe.declared import weights_of_event
-from mcbridge.lhe.raw import RawBlock, RawFile
-from mcbridge.lhe.records import Kind, Records, parse_records
+from mcbridge.lhe.raw import RawFile
 from mcbridge.lhe.splice import event_attributes
-from mcbridge.preprocessing import FinalState, Resonances, canonical, resonances_of
+from mcbridge.preprocessing import FinalState, Resonances
+from mcbridge.preprocessing.reader import Reader
 from mcbridge.random import Streams
 from mcbridge.uncertainties.generator_weights import GeneratorWeights
 from mcbridge.uncertainties.record import ATTRIBUTE, GROUP
 from mcbridge.uncertainties.signs import NEGATIVE_SHARE
-from plugin.annotate.systematic import Variations
+from mcbridge.uncertainties.systematic import Variations
 
-__all__ = ["Collected", "Group", "Reader", "collect"]
-
-
-class Reader:
-    """The events of blocks by final state.
-
-    Arguments:
-        jets: whether light quarks and gluons count as the same.
-    """
-
-    def __init__(self, jets: bool) -> None:
-        self.jets = jets
-        self._kinds: dict[tuple[bytes, ...], Kind] = {}
-        self._states: dict[Kind, tuple[FinalState, tuple[int, ...], list[frozenset[int]]]] = {}
-
-    def parts(self, block: RawBlock) -> list[tuple[FinalState, list[frozenset[int]], Records, Array, Array]]:
-        """For each kind of event its group, its resonances, the records, and canonical momenta and masses."""
-        result = []
-        for records in parse_records(block, self._kinds):
-            found = self._states.get(records.kind)
-            if found is None:
-                if not records.kind.final:
-                    number = block.first + int(records.rows[0])
-                    raise UserError(f"event {number} of the file has no particle in the final state (status 1)")
-                state, places = FinalState.of(records.kind, self.jets)
-                found = self._states[records.kind] = (state, places, resonances_of(records.kind, state, places))
-            state, places, resonances = found
-            result.append((state, resonances, records, *canonical(records, state, places)))
-        return result
+__all__ = ["Collected", "Group", "collect"]
 
 
 @dataclass

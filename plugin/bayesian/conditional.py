@@ -16,13 +16,14 @@ from mcbridge.preprocessing import KINDS, Chart
 from mcbridge.random import Streams
 from mcbridge.samplers import Replicas
 from mcbridge.uncertainties import BayesianDensity
+from mcbridge.uncertainties.systematic import check_span
 from plugin.bayesian.density import default_steps, learn_density
 from plugin.bayesian.events import Events
 from plugin.bayesian.fit import BayesianConfig, fit
 from plugin.bayesian.posterior import check_weights
 from plugin.training.config import TrainingConfig
 
-__all__ = ["ConditionalDensity", "augment", "check_span", "learn_conditional"]
+__all__ = ["ConditionalDensity", "augment", "learn_conditional"]
 
 _ASIDE = 0.1  # share of the events that decides when to stop
 _PLACES = 13  # values of the nuisance parameter at which the envelope is taken
@@ -289,16 +290,6 @@ def _mean_weight(parameter: Array, weight: Array) -> Array:
     mean = np.where(sums > 0.0, sums / np.maximum(counts, 1), 1.0)
     result: Array = mean[place]
     return result
-
-
-def check_span(span: tuple[float, float], nominal: float) -> tuple[float, float]:
-    """The span as numbers; UserError where it is empty or does not hold the nominal parameter."""
-    low, high = float(span[0]), float(span[1])
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise UserError(f"the span of the nuisance parameter is {low:g} to {high:g}; it must be increasing numbers")
-    if not low <= nominal <= high:
-        raise UserError(f"nominal is {nominal}; it must lie in the span of the nuisance parameter, {low:g} to {high:g}")
-    return low, high
 
 
 def _context(parameter: Array, span: tuple[float, float], nominal: float) -> npt.NDArray[np.float32]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mcbridge.uncertainties.add_systematic import add_systematic
+from mcbridge.uncertainties.systematic import Systematic
 from plugin.card import Card
 from plugin.run.functions import load_function
 from plugin.run.state import State
-
-if TYPE_CHECKING:
-    from plugin.annotate import Systematic
 
 __all__ = ["add_sigma_syst", "check_systematic"]
 
@@ -44,8 +43,6 @@ def add_sigma_syst(state: State, path: Path, start: Path | None = None) -> dict[
     systematic = _systematic(state.card, start)
     if systematic is None:
         return None
-    from plugin.annotate import add_systematic
-
     return add_systematic(path, systematic, state.card.threads, state.progress.live("sigma_syst"))
 
 
@@ -55,7 +52,4 @@ def _systematic(card: Card, start: Path | None) -> Systematic | None:
         return None
     name, _, function = entry.function.rpartition(":")
     target = str(start / name) + f":{function}" if start is not None and name.endswith(".py") else entry.function
-    found = load_function(target)
-    from plugin.annotate import Systematic
-
-    return Systematic(found, entry.span, entry.nominal, entry.function, _ENTRY)
+    return Systematic(load_function(target), entry.span, entry.nominal, entry.function, _ENTRY)

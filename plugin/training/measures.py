@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,21 +72,35 @@ def judge(target: Array, density: Array, proposed: Array, n: int, quantile: floa
     return Moments(mean, total / n, second, float(min(total / n / maximum, live)), float(maximum), live)
 
 
+def efficiency_and_spread(found: Moments) -> float:
+    """``efficiency / sqrt(second moment)``: what serves events and integral alike."""
+    return float(found.efficiency / np.sqrt(found.second)) if found.second > 0.0 else 0.0
+
+
 def best_eps(
-    target: Array, density: Array, vegas: Array, flow: Array, n: int, candidates: Sequence[float]
+    target: Array,
+    density: Array,
+    vegas: Array,
+    flow: Array,
+    n: int,
+    candidates: Sequence[float],
+    merit: Callable[[Moments], float] = efficiency_and_spread,
+    quantile: float = QUANTILE,
 ) -> tuple[float, Moments]:
-    """The share of the VEGAS density with the best figure of merit, ``efficiency / sqrt(second moment)``.
+    """The share of the VEGAS density with the best figure of merit.
 
     Arguments:
         target, density, n: see :func:`judge`.
         vegas, flow: (k,), densities of the two parts of the mixture.
         candidates: what is tried, increasing; the first is the lower bound.
+        merit: the figure of merit.
+        quantile: see :func:`judge`.
     """
     best: tuple[float, float, Moments] | None = None
     for eps in candidates:
-        found = judge(target, density, eps * vegas + (1.0 - eps) * flow, n)
-        score = found.efficiency / np.sqrt(found.second) if found.second > 0.0 else 0.0
+        found = judge(target, density, eps * vegas + (1.0 - eps) * flow, n, quantile)
+        score = merit(found)
         if best is None or score > best[0]:
-            best = (float(score), float(eps), found)
+            best = (score, float(eps), found)
     assert best is not None  # there is at least one candidate
     return best[1], best[2]

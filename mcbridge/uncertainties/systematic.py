@@ -11,12 +11,21 @@ import numpy as np
 from mcbridge.errors import UserError
 from mcbridge.integrands.protocol import Array
 from mcbridge.preprocessing import FinalState
-from plugin.bayesian.conditional import check_span
 
-__all__ = ["ATTRIBUTE", "Systematic", "Variations"]
+__all__ = ["ATTRIBUTE", "Systematic", "Variations", "check_span"]
 
 ATTRIBUTE = "sigma_syst"
 _PLACES = 25  # values of the nuisance parameter at which the envelope is taken
+
+
+def check_span(span: tuple[float, float], nominal: float) -> tuple[float, float]:
+    """The span as numbers; UserError where it is empty or does not hold the nominal parameter."""
+    low, high = float(span[0]), float(span[1])
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise UserError(f"the span of the nuisance parameter is {low:g} to {high:g}; it must be increasing numbers")
+    if not low <= nominal <= high:
+        raise UserError(f"nominal is {nominal}; it must lie in the span of the nuisance parameter, {low:g} to {high:g}")
+    return low, high
 
 
 @dataclass(frozen=True)

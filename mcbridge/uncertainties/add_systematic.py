@@ -11,14 +11,14 @@ import numpy as np
 
 from mcbridge.files import atomic
 from mcbridge.lhe.raw import RawBlock, RawFile
-from mcbridge.lhe.splice import insert_into_event, insert_into_preamble
+from mcbridge.lhe.splice import attribute_text, insert_into_event, insert_into_preamble
 from mcbridge.lhe.stream import OutputStream, is_compressed
-from plugin.annotate.collect import Reader
-from plugin.annotate.systematic import ATTRIBUTE, Systematic, Variations
+from mcbridge.preprocessing.reader import Reader
+from mcbridge.uncertainties.systematic import ATTRIBUTE, Systematic, Variations
 
 __all__ = ["BLOCK", "add_systematic"]
 
-log = logging.getLogger("plugin.annotate")
+log = logging.getLogger("mcbridge.uncertainties")
 
 BLOCK = "binn_systematic"
 
@@ -70,7 +70,5 @@ def _with_attribute(block: RawBlock, reader: Reader, found: Variations) -> list[
         sigma[records.rows] = found.sigma(state, momenta)
     result = []
     for gap, event, value in zip(block.gaps, block.events, sigma, strict=True):
-        if np.isfinite(value):
-            event = insert_into_event(event, b' %s="%.6g"' % (ATTRIBUTE.encode(), value), b"")
-        result.append(gap + event)
+        result.append(gap + insert_into_event(event, attribute_text(ATTRIBUTE, value), b""))
     return result
